@@ -1,0 +1,1 @@
+"""Gamma exposure: arrays in, arrays out. No I/O, no clock, no settings."""

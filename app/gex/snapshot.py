@@ -1,0 +1,105 @@
+"""The result of a computation, as arrays. `app.document` turns it into the JSON document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.params import Params
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Prices in $ and totals in $ per the convention's unit; None is unknown or non-existent, never a made-up number."""
+
+    flip: float | None = None
+    flips: tuple[float, ...] = ()
+    flip_band: tuple[float, float] | None = None
+    call_wall: float | None = None
+    put_wall: float | None = None
+    absolute_gamma_strike: float | None = None
+    max_pain: float | None = None
+    net_gex: float | None = None
+    call_gex: float | None = None
+    put_gex: float | None = None
+    gross_gex: float | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StrikeTable:
+    """By strike, ascending, shape (k,) each; exposures in $."""
+
+    strike: F64
+    call_gex: F64
+    put_gex: F64
+    call_oi: F64
+    put_oi: F64
+    call_volume: F64
+    put_volume: F64
+
+    @property
+    def net_gex(self) -> F64:
+        return self.call_gex + self.put_gex
+
+
+@dataclass(frozen=True, slots=True)
+class ExpirySummary:
+    """One (root, expiry) series."""
+
+    expiry: date
+    root: str
+    settlement: str
+    settle_ms: int
+    forward: float | None
+    forward_source: str | None
+    atm_total_vol: float | None
+    atm_vol: float | None
+    net_gex: float
+    gross_gex: float
+    open_interest: float | None
+    contracts: int
+    used: int
+    straddle: float | None
+    sigma_move: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class QualityCounts:
+    """What the result rests on."""
+
+    contracts: int
+    used: int
+    open_interest_coverage: float | None
+    confidence: float | None
+    fallbacks: dict[str, int] = field(default_factory=dict)
+    excluded: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Snapshot:
+    """Everything that the page and the API show of one chain under one convention.
+
+    Attributes:
+        heatmap: net exposure in $, shape (expiry dates, strikes): rows follow `heatmap_expiries`, columns `strikes.strike`.
+            NaN where the date has no such strike.
+        profile_spot, profile_gex: G(S') on a geometric grid, shape (levels,) each.
+    """
+
+    symbol: str
+    spot: float | None
+    as_of_ms: int
+    params: Params
+    levels: Levels
+    strikes: StrikeTable
+    expiries: tuple[ExpirySummary, ...]
+    heatmap_expiries: tuple[date, ...]
+    heatmap: F64
+    profile_spot: F64
+    profile_gex: F64
+    quality: QualityCounts

@@ -1,0 +1,265 @@
+"""What crosses a boundary: between feed and page through the cache, and out of the REST API. Pydantic, JSON without NaN.
+
+Every number that may be unknown is nullable, and null is what it is then. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+Side = Literal["naive", "inverted", "long"]
+Weight = Literal["oi", "volume", "oi_plus_volume", "flow"]
+Unit = Literal["per_1pct", "per_point"]
+
+
+class Model(BaseModel):
+    """Base of all models: no unknown fields, no NaN or Infinity."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+    def json_bytes(self) -> bytes:
+        """The JSON document."""
+        return orjson.dumps(self.model_dump(mode="json"))
+
+
+# --- the connection -------------------------------------------------------------------------------
+
+FeedState = Literal["starting", "signed_out", "connecting", "live", "reconnecting", "stopped"]
+
+
+class Coverage(Model):
+    """How much of one chain streams, and how old the rest is."""
+
+    contracts: int = Field(description="Contracts in the chain")
+    streaming: int = Field(description="Contracts kept by the stream")
+    gamma_share: float | None = Field(None, description="Share of gross gamma exposure that streams, 0..1")
+    oldest_sweep_at: datetime | None = Field(None, description="When the oldest swept window was read")
+
+
+class TokenLife(Model):
+    """How long the login lasts. Never the tokens themselves."""
+
+    signed_in_at: datetime | None = None
+    access_expires_at: datetime | None = None
+    refresh_expires_at: datetime | None = Field(None, description="After this only a new browser login helps")
+
+
+class FeedProblem(Model):
+    """What is wrong right now, in words, and what cures it."""
+
+    code: str
+    message: str
+    cure: str = ""
+    since: datetime | None = None
+
+
+class SchwabConnection(Model):
+    """The feed's own account of itself, published with every heartbeat."""
+
+    state: FeedState
+    since: datetime
+    source: Literal["schwab", "simulator"]
+    leader: str = Field("", description="Which process runs the feed")
+    reconnects: int = 0
+    last_frame_at: datetime | None = Field(None, description="Last frame of any kind, heartbeats included")
+    last_data_at: datetime | None = None
+    heartbeat_at: datetime | None = Field(None, description="When the feed wrote this")
+    frames: int = 0
+    rejected: dict[str, int] = Field(
+        default_factory=dict, description="What was thrown away, counted by reason"
+    )
+    keys_used: int = 0
+    keys_limit: int = 0
+    coverage: dict[str, Coverage] = Field(default_factory=dict, description="By symbol")
+    token: TokenLife = Field(default_factory=TokenLife)
+    problem: FeedProblem | None = None
+
+
+# --- the market -----------------------------------------------------------------------------------
+
+
+class MarketData(Model):
+    """The underlying's own quote."""
+
+    symbol: str
+    description: str = ""
+    spot: float | None = None
+    last: float | None = None
+    bid: float | None = None
+    ask: float | None = None
+    mark: float | None = None
+    close: float | None = None
+    change: float | None = None
+    percent_change: float | None = None
+    volume: float | None = None
+    quote_at: datetime | None = None
+    trade_at: datetime | None = None
+    spot_at: datetime | None = Field(None, description="The market's own time of the spot")
+    session: Literal["open", "closed", "unknown"] = "unknown"
+    source: Literal["schwab", "simulator", "file"] = "file"
+    delayed: bool = False
+
+
+class OptionData(Model):
+    """One contract: what it is, and what the market and the vendor say of it."""
+
+    symbol: str
+    root: str
+    expiry: date
+    right: Literal["C", "P"]
+    strike: float
+    multiplier: float | None = None
+    settlement: Literal["AM", "PM"]
+    settles_at: datetime
+    standard: bool
+    bid: float | None = None
+    ask: float | None = None
+    last: float | None = None
+    bid_size: float | None = None
+    ask_size: float | None = None
+    volume: float | None = None
+    open_interest: float | None = None
+    iv: float | None = Field(None, description="The vendor's volatility, a fraction per year")
+    delta: float | None = None
+    gamma: float | None = None
+    quote_at: datetime | None = None
+    trade_at: datetime | None = None
+    streaming: bool = False
+
+
+# --- the result -----------------------------------------------------------------------------------
+
+
+class ConventionModel(Model):
+    """What the numbers assume: sign of the dealers' position, what contracts are weighed by, unit."""
+
+    side: Side = "naive"
+    weight: Weight = "oi"
+    unit: Unit = "per_1pct"
+    walls: Literal["gross", "net"] = "gross"
+    method: str = "parity"
+
+
+class StrikeRow(Model):
+    """One strike, all chosen expiries together. Exposures in $; put_gex is negative under the naive side."""
+
+    strike: float
+    call_gex: float
+    put_gex: float
+    net_gex: float
+    call_oi: float | None
+    put_oi: float | None
+    call_volume: float | None
+    put_volume: float | None
+
+
+class ExpectedMove(Model):
+    """What the options price in until this expiry, $ around the forward."""
+
+    straddle: float | None = Field(None, description="At-the-money straddle mid, $")
+    sigma: float | None = Field(None, description="One standard deviation, S (exp(x_atm) - 1), $")
+
+
+class ExpiryRow(Model):
+    """One series: a root on a date."""
+
+    expiry: date
+    root: str
+    settlement: Literal["AM", "PM"]
+    settles_at: datetime
+    forward: float | None
+    forward_source: str | None = Field(description="parity, carry, rate, or null when there is none")
+    atm_vol: float | None = Field(None, description="At-the-money volatility, a fraction per year")
+    net_gex: float
+    gross_gex: float
+    open_interest: float | None = None
+    contracts: int = 0
+    used: int = 0
+    expected_move: ExpectedMove | None = None
+
+
+class Profile(Model):
+    """G(S'): the total if spot stood at each of these prices."""
+
+    spot: list[float]
+    gex: list[float]
+
+
+class FlipBand(Model):
+    """The flip recomputed with all quotes at bid and at ask."""
+
+    low: float
+    high: float
+
+
+class Quality(Model):
+    """How much of the chain the result rests on, and what it had to fall back to."""
+
+    contracts: int
+    used: int
+    open_interest_coverage: float | None = Field(
+        description="Share of open interest that is in the sums, 0..1"
+    )
+    confidence: float | None = Field(None, description="0..1, see docs/method.md")
+    fallbacks: dict[str, int] = Field(default_factory=dict)
+    excluded: dict[str, int] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+
+
+class GEXCalculation(Model):
+    """The document of `GET /api/v1/gex/{symbol}` and of `python -m app gex`."""
+
+    symbol: str
+    spot: float | None
+    as_of: datetime
+    convention: ConventionModel
+    net_gex: float | None
+    call_gex: float | None
+    put_gex: float | None
+    gross_gex: float | None
+    flip: float | None
+    flips: list[float]
+    flip_band: FlipBand | None = None
+    call_wall: float | None
+    put_wall: float | None
+    absolute_gamma_strike: float | None
+    max_pain: float | None
+    regime: Literal["long_gamma", "short_gamma"] | None = None
+    strikes: list[StrikeRow]
+    expiries: list[ExpiryRow]
+    profile: Profile
+    quality: Quality
+
+
+class CacheStats(Model):
+    """What `/cache/stats` says."""
+
+    backend: Literal["redis", "embedded", "memory"]
+    healthy: bool
+    server_version: str | None = None
+    ping_ms: float | None = None
+    keys: int | None = None
+    memory_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    evictions: int | None = None
+    hits: int = 0
+    misses: int = 0
+    hit_rate: float | None = None
+    breaker: Literal["closed", "open", "half_open"] = "closed"
+    versions: dict[str, int] = Field(default_factory=dict, description="Chain version by symbol")
+    ages_s: dict[str, float | None] = Field(
+        default_factory=dict, description="Seconds since publication, by symbol"
+    )
+
+
+class Event(Model):
+    """Something that happened to the feed, for the status page's timeline."""
+
+    at: datetime
+    kind: str
+    message: str
+    data: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,176 @@
+"""Every setting, once: its name, its default and what it means. docs/settings.md is checked against this table."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import SettingsError, SymbolError
+from app.market.symbols import canonical
+
+SCHWAB_API = "https://api.schwabapi.com"
+
+
+class Settings(BaseSettings):
+    """Read from the environment, then from `.env` in the working directory."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+    )
+
+    host: str = Field("127.0.0.1", description="Address the web server listens on.")
+    port: int = Field(8050, ge=1, le=65535, description="Port the web server listens on.")
+    public_url: str = Field(
+        "",
+        description="The address browsers use, e.g. https://gex.example.com; empty on one's own machine.",
+    )
+    symbols: str = Field("SPX,SPY", description="Underlyings to follow, separated by commas.")
+    access: Literal["", "public", "private"] = Field(
+        "",
+        description="Who may look: public (anyone who reaches the port) or private (only who signed in). "
+        "Unset: public on loopback, private otherwise.",
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=8, description="How many reverse proxies stand in front and set X-Forwarded-*."
+    )
+    data_dir: Path = Field(
+        Path(".data"), description="Folder for what outlives a restart: keys, certificate, tokens."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much to log.")
+    log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for machines.")
+    workers: int = Field(0, ge=0, le=64, description="Web workers; 0 means one per core, four at most.")
+    threads: int = Field(4, ge=1, le=64, description="Request threads in each worker.")
+
+    redis_url: str = Field(
+        "",
+        description="redis://, rediss:// or unix:// address. Unset: a Redis of our own is started. "
+        "memory:// keeps everything in one process.",
+    )
+
+    schwab_app_key: SecretStr = Field(
+        SecretStr(""),
+        description="App key from the Schwab developer portal. Unset: the simulator is used.",
+    )
+    schwab_app_secret: SecretStr = Field(SecretStr(""), description="App secret that belongs to the key.")
+    schwab_callback_url: str = Field(
+        "https://127.0.0.1:8182",
+        description="Callback address, exactly as registered with Schwab (every byte counts).",
+    )
+    schwab_pkce: bool = Field(True, description="Send a PKCE challenge (S256) with the login as well.")
+    schwab_api_url: str = Field(SCHWAB_API, description="Where Schwab's API is; the simulator sets its own.")
+    token_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key(s) that encrypt stored tokens, newest first, separated by commas (Fernet). "
+        "Unset: a key file is made in DATA_DIR.",
+    )
+
+    feed_mode: Literal["thread", "process", "off"] = Field(
+        "thread",
+        description="Where the feed runs: a thread of one web worker, a process of its own, or off "
+        "(somebody else publishes to the same Redis).",
+    )
+    stream_keys: int = Field(
+        3000,
+        ge=1,
+        le=100_000,
+        description="Option contracts to stream at most (Schwab's limit is about 3,000).",
+    )
+    rest_per_minute: int = Field(
+        100,
+        ge=1,
+        le=120,
+        description="REST requests a minute at most (Schwab's limit is about 120).",
+    )
+    publish_interval_s: float = Field(
+        0.25, ge=0.05, le=10, description="Seconds between publications of a chain that changed."
+    )
+    sweep_interval_s: float = Field(
+        60.0,
+        ge=5,
+        le=3600,
+        description="Seconds between full REST refreshes of each chain, at best.",
+    )
+    rate: float | None = Field(
+        None,
+        ge=-0.05,
+        le=0.5,
+        description="Interest rate (fraction a year) where a chain has none; unset: from parity.",
+    )
+
+    demo_chain: str = Field(
+        "", description="Chain file that the simulator starts from instead of its own surface."
+    )
+    demo_seed: int = Field(1, description="Seed of the simulator's market.")
+
+    @field_validator("symbols")
+    @classmethod
+    def _symbols(cls, value: str) -> str:
+        names = [canonical(part) for part in value.split(",") if part.strip()]
+        if not names:
+            raise ValueError("name at least one symbol")
+        return ",".join(dict.fromkeys(names))
+
+    @property
+    def symbol_list(self) -> list[str]:
+        """The followed underlyings, canonical, in order."""
+        return self.symbols.split(",")
+
+    @property
+    def demo(self) -> bool:
+        """Whether there are no Schwab credentials, so that the simulator stands in."""
+        return not (self.schwab_app_key.get_secret_value() and self.schwab_app_secret.get_secret_value())
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def is_public(self) -> bool:
+        """Whether pages need no sign-in."""
+        if self.access:
+            return self.access == "public"
+        return self.on_loopback and not self.trusted_proxies
+
+    def secrets(self) -> list[str]:
+        """Every secret value, for the log's redactor."""
+        values = (self.schwab_app_key, self.schwab_app_secret, self.token_key)
+        return [value.get_secret_value() for value in values if value.get_secret_value()]
+
+
+@cache
+def get_settings() -> Settings:
+    """The process's settings. Raises SettingsError, one line, naming the variable."""
+    return load_settings()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings read afresh, with some given by name. Raises SettingsError."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except SymbolError as error:
+        raise SettingsError(f"SYMBOLS: {error}", cure=error.cure) from error
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from error
+
+
+def _one_line(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in problem["loc"]).upper() or "settings"
+        parts.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(parts)
