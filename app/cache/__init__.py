@@ -1,0 +1,28 @@
+"""The cache: Redis, an embedded Redis or this process's memory, behind one interface."""
+
+from __future__ import annotations
+
+from app.cache.base import Loaded, Store, Version
+from app.cache.memory import MemoryStore
+from app.cache.redis_store import RedisStore
+from app.errors import SettingsError
+
+__all__ = ["Loaded", "Store", "Version", "open_store"]
+
+MEMORY_URL = "memory://"
+
+
+def open_store(url: str, *, embedded: bool = False) -> Store:
+    """The store at `url`: redis://, rediss://, unix:// or memory://. Connects with the first call.
+
+    Raises SettingsError when it isn't such an address.
+    """
+    if url == MEMORY_URL:
+        return MemoryStore()
+    try:
+        return RedisStore(url, embedded=embedded)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(
+            "REDIS_URL is not an address of a Redis",
+            cure="Use redis://HOST:PORT/0, rediss://, unix:///PATH or memory://, or leave it unset.",
+        ) from error

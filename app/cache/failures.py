@@ -1,0 +1,70 @@
+"""Where errors of redis-py become CacheError, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis.exceptions as theirs
+
+from app.cache.breaker import Breaker
+from app.errors import CacheError
+
+# redis-py's exceptions have three roots beside RedisError.
+REDIS_ERRORS: tuple[type[Exception], ...] = (
+    theirs.RedisError,
+    theirs.RedisClusterException,
+    theirs.ChildDeadlockedError,
+    theirs.IncorrectPolicyType,
+    OSError,  # a socket that fails outside of redis-py's own reads and writes
+)
+# What says that the server is away or hung, as opposed to refusing one command.
+_UNREACHABLE = (theirs.ConnectionError, theirs.TimeoutError, OSError)
+
+# The first class that fits decides, so the narrower come first.
+_WORDS: list[tuple[type[Exception], str, str]] = [
+    (theirs.BusyLoadingError, "Redis is still loading its data", ""),
+    (theirs.AuthenticationError, "Redis refuses the password", "Correct the user and password in REDIS_URL."),
+    (theirs.AuthorizationError, "Redis refuses this user", "Correct the user and password in REDIS_URL."),
+    (theirs.MaxConnectionsError, "too many connections to Redis are open", ""),
+    (theirs.TimeoutError, "Redis did not answer in time", ""),
+    (theirs.ConnectionError, "Redis can't be reached", ""),
+    (theirs.OutOfMemoryError, "Redis is full", "Raise its maxmemory, or follow fewer symbols."),
+    (theirs.ReadOnlyError, "Redis is read-only", "Point REDIS_URL at the primary, not at a replica."),
+    (
+        theirs.NoPermissionError,
+        "Redis does not let this user do that",
+        "Give the user of REDIS_URL read, write and scripting rights.",
+    ),
+    (TimeoutError, "Redis did not answer in time", ""),
+    (OSError, "Redis can't be reached", ""),
+]
+
+
+@contextmanager
+def translated(breaker: Breaker) -> Iterator[None]:
+    """Run a call to Redis: refused at once while the breaker is open, its errors told to the breaker and raised as
+    CacheError."""
+    if not breaker.allow():
+        raise CacheError("Redis does not answer; the next try is seconds away")
+    try:
+        yield
+    except REDIS_ERRORS as error:
+        if isinstance(error, _UNREACHABLE):
+            breaker.failure()
+        else:
+            breaker.success()
+        raise describe(error) from error
+    except BaseException:
+        # not about Redis, yet whoever tries a half-open breaker has to report
+        breaker.success()
+        raise
+    breaker.success()
+
+
+def describe(error: Exception) -> CacheError:
+    """The CacheError that says what a redis-py error means. Never quotes an address: it may hold a password."""
+    for kind, words, cure in _WORDS:
+        if isinstance(error, kind):
+            return CacheError(words, cure=cure)
+    return CacheError(f"Redis refuses the command ({type(error).__name__})")

@@ -1,0 +1,167 @@
+"""What pages and REST read: the computed picture of the newest chain, the feed's status, the cache's own state.
+
+One computation per (symbol, version, parameters) in each process, whatever the number of callers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from app.cache.base import Loaded, Store, Version
+from app.gex import Surface, expose, fit
+from app.gex.params import Params
+from app.gex.snapshot import Snapshot
+from app.models import CacheStats, Event, FeedProblem, SchwabConnection
+
+SILENT_AFTER_S = 5.0  # the feed writes its status at least once a second
+_SNAPSHOTS_KEPT = 96
+_SURFACES_KEPT = 8
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Result:
+    """A snapshot with what it was computed from.
+
+    Attributes:
+        snapshot: the numbers.
+        surface: forwards and volatilities that they rest on.
+        loaded: the chain, its version, and whether it is a stale copy.
+        etag: the same text means the same answer; quoted, fit for an HTTP header.
+        compute_ms: how long the computation took.
+    """
+
+    snapshot: Snapshot
+    surface: Surface
+    loaded: Loaded
+    etag: str
+    compute_ms: float
+
+
+class Latest(Generic[T]):
+    """The latest version of each of `capacity` values. Callers of a value that is being made wait for it."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._entries: OrderedDict[Hashable, tuple[Version, Future[T]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, version: Version, make: Callable[[], T]) -> T:
+        """The value of this version, made at most once. Raises what `make` raises, and forgets that it did."""
+        with self._lock:
+            held = self._entries.get(key)
+            if held is not None and held[0] == version:
+                self._entries.move_to_end(key)
+                future, mine = held[1], False
+            else:
+                future, mine = Future(), True
+                self._entries[key] = version, future
+                self._entries.move_to_end(key)
+                while len(self._entries) > self._capacity:
+                    self._entries.popitem(last=False)
+        if mine:
+            self._fulfil(key, future, make)
+        return future.result()
+
+    def _fulfil(self, key: Hashable, future: Future[T], make: Callable[[], T]) -> None:
+        try:
+            future.set_result(make())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            with self._lock:
+                if self._entries.get(key, (None, None))[1] is future:
+                    del self._entries[key]
+            future.set_exception(error)
+
+
+class Results:
+    """Reads the store, computes once, remembers.
+
+    Args:
+        store: where the chains are.
+        rate: interest rate for chains that have none of their own; None takes it from parity.
+    """
+
+    def __init__(self, store: Store, *, rate: float | None = None) -> None:
+        self.store = store
+        self._rate = rate
+        self._surfaces: Latest[Surface] = Latest(_SURFACES_KEPT)
+        self._snapshots: Latest[tuple[Snapshot, Surface, float]] = Latest(_SNAPSHOTS_KEPT)
+
+    def get(self, symbol: str, params: Params | None = None) -> Result | None:
+        """The picture of the newest chain; None when this symbol has none yet.
+
+        While Redis is away: the picture of the last copy, `loaded.stale` being True; CacheError when there is no copy.
+        """
+        loaded = self.store.load(symbol)
+        return None if loaded is None else self._of(loaded, Params() if params is None else params)
+
+    def _of(self, loaded: Loaded, params: Params) -> Result:
+        symbol = loaded.chain.symbol
+
+        def compute() -> tuple[Snapshot, Surface, float]:
+            started = time.perf_counter()
+            surface = self._surfaces.get(symbol, loaded.version, lambda: fit(loaded.chain, rate=self._rate))
+            return expose(surface, params), surface, (time.perf_counter() - started) * 1000
+
+        snapshot, surface, compute_ms = self._snapshots.get((symbol, params), loaded.version, compute)
+        return Result(snapshot, surface, loaded, _etag(loaded, params), compute_ms)
+
+    def version(self, symbol: str) -> Version | None:
+        """The newest version of a chain, without reading it. Raises CacheError."""
+        return self.store.version(symbol)
+
+    def symbols(self) -> list[str]:
+        """The symbols that have a chain. Raises CacheError."""
+        return self.store.symbols()
+
+    def connection(self) -> SchwabConnection | None:
+        """The feed's account of itself; None before the first. Raises CacheError.
+
+        A feed that has fallen silent can't say so itself: its state is then "stopped", with the problem named.
+        """
+        data = self.store.status()
+        if data is None:
+            return None
+        try:
+            status = SchwabConnection.model_validate_json(data)
+        except ValidationError:
+            return None  # written by another version of this program
+        return _silent(status) or status
+
+    def events(self, limit: int = 100) -> list[Event]:
+        """The feed's last events, newest first. Raises CacheError."""
+        return self.store.events(limit)
+
+    def stats(self) -> CacheStats:
+        """How the cache is doing. Never raises."""
+        return self.store.stats()
+
+
+def _silent(status: SchwabConnection) -> SchwabConnection | None:
+    if status.state == "stopped" or status.heartbeat_at is None:
+        return None
+    if datetime.now(UTC) - status.heartbeat_at < timedelta(seconds=SILENT_AFTER_S):
+        return None
+    problem = FeedProblem(
+        code="feed_silent",
+        message="The feed has stopped reporting.",
+        cure="Another worker takes over within seconds; if none does, look at the server's log and restart it.",
+        since=status.heartbeat_at,
+    )
+    return status.model_copy(update={"state": "stopped", "since": status.heartbeat_at, "problem": problem})
+
+
+def _etag(loaded: Loaded, params: Params) -> str:
+    parts = f"{loaded.chain.symbol} {loaded.version} {loaded.stale} {params}"
+    return f'"{hashlib.blake2b(parts.encode(), digest_size=9).hexdigest()}"'

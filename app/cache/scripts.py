@@ -1,0 +1,58 @@
+"""The Lua that must happen in one step.
+
+Numbers are written with `%.0f`: an epoch has 13 digits, which Lua's own formatting would write as 1.7e+12.
+"""
+
+# KEYS chain, contracts, version; ARGV epoch, published_ms, floor, quotes, identity, contracts ("" when unchanged).
+# Returns the new number, -1 when a later epoch has written, -2 when the contracts must be sent as well.
+PUBLISH = """
+local held = redis.call('HMGET', KEYS[3], 'epoch', 'number', 'identity')
+if tonumber(held[1] or 0) > tonumber(ARGV[1]) then return -1 end
+if ARGV[6] ~= '' then
+  redis.call('SET', KEYS[2], ARGV[6])
+elseif held[3] ~= ARGV[5] or redis.call('EXISTS', KEYS[2]) == 0 then
+  return -2
+end
+local number = math.max(tonumber(held[2] or 0), tonumber(ARGV[3])) + 1
+redis.call('SET', KEYS[1], ARGV[4])
+redis.call('HSET', KEYS[3], 'number', string.format('%.0f', number), 'published_ms', ARGV[2], 'epoch', ARGV[1],
+  'identity', ARGV[5])
+return number
+"""
+
+# KEYS status; ARGV epoch, data. Returns 0 when a later epoch has written.
+PUT_STATUS = """
+if tonumber(redis.call('HGET', KEYS[1], 'epoch') or 0) > tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'data', ARGV[2])
+return 1
+"""
+
+# KEYS lease, epoch; ARGV owner, ttl_ms. Returns the epoch, 0 when someone else holds the lease.
+# An epoch is at least the server's clock in ms, so that it grows even when Redis restarted without its data: a plain
+# INCR would begin again at 1 and leave the new leader below the old one for ever.
+ACQUIRE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+local now = redis.call('TIME')
+local epoch = math.max(tonumber(redis.call('GET', KEYS[2]) or 0) + 1, now[1] * 1000 + math.floor(now[2] / 1000))
+redis.call('SET', KEYS[2], string.format('%.0f', epoch))
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return epoch
+"""
+
+RENEW = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
+RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+# GETDEL, for servers older than 6.2.
+POP = """
+local value = redis.call('GET', KEYS[1])
+redis.call('DEL', KEYS[1])
+return value
+"""
