@@ -42,6 +42,16 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         0, ge=0, le=8, description="How many reverse proxies stand in front and set X-Forwarded-*."
     )
+    trusted_hosts: str = Field(
+        "",
+        description="Host names that requests may carry besides PUBLIC_URL's and loopback's, separated by commas. "
+        "Unset: on loopback no others; beyond it, any while PUBLIC_URL is unset too.",
+    )
+    owner_allowlist: str = Field(
+        "",
+        description="Identities (shown by the sign-in page when it refuses one) that may sign in, separated by commas. "
+        "Unset: the first account that signs in owns the dashboard.",
+    )
     data_dir: Path = Field(
         Path(".data"), description="Folder for what outlives a restart: keys, certificate, tokens."
     )
