@@ -40,6 +40,13 @@ _WORDS: list[tuple[type[Exception], str, str]] = [
     (OSError, "Redis can't be reached", ""),
 ]
 
+# Servers before Redis 7 wrap the error of a command inside a script into a plain ResponseError.
+_IN_SCRIPT: dict[str, type[Exception]] = {
+    "-OOM ": theirs.OutOfMemoryError,
+    "-READONLY ": theirs.ReadOnlyError,
+    "-NOPERM ": theirs.NoPermissionError,
+}
+
 
 @contextmanager
 def translated(breaker: Breaker) -> Iterator[None]:
@@ -64,7 +71,14 @@ def translated(breaker: Breaker) -> Iterator[None]:
 
 def describe(error: Exception) -> CacheError:
     """The CacheError that says what a redis-py error means. Never quotes an address: it may hold a password."""
+    cause = _cause(error)
     for kind, words, cure in _WORDS:
-        if isinstance(error, kind):
+        if issubclass(cause, kind):
             return CacheError(words, cure=cure)
     return CacheError(f"Redis refuses the command ({type(error).__name__})")
+
+
+def _cause(error: Exception) -> type[Exception]:
+    if type(error) is theirs.ResponseError:
+        return next((kind for code, kind in _IN_SCRIPT.items() if code in str(error)), type(error))
+    return type(error)

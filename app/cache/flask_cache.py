@@ -36,9 +36,8 @@ class JsonBackend(BaseCache):
     def set(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
         """Keep a JSON value for `timeout` seconds (0: for ever). Raises TypeError for what JSON can't hold."""
         data = orjson.dumps(value)
-        seconds = self.default_timeout if timeout is None else timeout
-        if isinstance(seconds, timedelta):
-            seconds = seconds.total_seconds()
+        chosen = self.default_timeout if timeout is None else timeout
+        seconds = chosen.total_seconds() if isinstance(chosen, timedelta) else float(chosen)
         try:
             self._store.put(f"page:{key}", data, seconds or None)
         except CacheError:
