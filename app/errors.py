@@ -6,11 +6,13 @@
     │   ├── SymbolError          not a symbol
     │   └── ChainFileError       a file holds no option chain
     ├── AuthError            Schwab refuses the key, the code or the token
-    │   └── SignInNeeded         only a new browser login helps
+    │   ├── SignInNeeded         only a new browser login helps
+    │   └── LoginDenied          the streamer refuses the access token
     ├── BrokerError          Schwab answered with an error, or not at all
     │   ├── RateLimited          429, with the seconds to wait
     │   └── ResponseTooBig       502 "Body buffer overflow": split the request
     ├── FeedError            the stream or the background thread failed
+    │   ├── StreamClosed         the streamer's connection ended
     │   └── LeaseLost            another worker leads now
     └── CacheError           Redis is missing, slow, full or read-only
         └── StaleWriter          a publish with an overtaken epoch was refused
@@ -20,9 +22,13 @@ Errors of redis, requests and websocket-client are translated where they arise (
 
 
 class GexError(Exception):
-    """An error with what went wrong (`str(error)`) and what its reader can do about it (`cure`)."""
+    """An error with what went wrong (`str(error)`) and what its reader can do about it (`cure`).
+
+    `code` is a short stable name where the problem is a known one (app/schwab/cures.py), else empty.
+    """
 
     cure = ""
+    code = ""
 
     def __init__(self, message: str, *, cure: str = "") -> None:
         super().__init__(message)
@@ -59,6 +65,10 @@ class SignInNeeded(AuthError):  # noqa: N818 - it names what the user has to do
     cure = "Sign in with Schwab again at /login."
 
 
+class LoginDenied(AuthError):  # noqa: N818
+    """The streamer refuses the access token (code 3): renew it, and if that doesn't help, sign in again."""
+
+
 class BrokerError(GexError):
     """Schwab answered with an error, or did not answer.
 
@@ -85,6 +95,18 @@ class ResponseTooBig(BrokerError):  # noqa: N818
 
 class FeedError(GexError):
     """The stream or the background thread failed."""
+
+
+class StreamClosed(FeedError):  # noqa: N818
+    """The streamer's connection ended, or never came about.
+
+    Attributes:
+        reason: a short stable name, such as silent, half_open, closed_1006, refused, code_12, code_30.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class LeaseLost(FeedError):  # noqa: N818
