@@ -12,9 +12,11 @@ from app.errors import CacheError, DataError
 from app.market.chain import Chain, Contracts
 from app.market.codec import decode_contracts, decode_quotes
 
-# Reads version, quotes and (where their identity isn't the given one) contracts of a symbol.
+# Reads version, quotes and (where their identity isn't the given one) contracts of a symbol; DataError when a
+# publication came between.
 Read = Callable[[str, str], tuple[Version | None, bytes, bytes]]
 
+_TRIES = 4
 _LOST = "Redis lost this chain, perhaps in a restart; the feed's next publication brings it back"
 
 
@@ -69,22 +71,22 @@ class ChainReader:
             self.misses += 1
             return self._decode(symbol, held)
 
-    def _decode(self, symbol: str, held: Loaded | None) -> Loaded | None:
+    def _decode(self, symbol: str, held: Loaded | None) -> Loaded:
         have = held.chain.contracts if held else None
-        # The contracts are read after the quotes: once in a while a publication comes between.
-        for attempt in range(3):
-            version, quotes, contracts = self._read(symbol, have.identity if have else "")
-            if version is None:
-                return None
+        problem: DataError | None = None
+        # Version, quotes and contracts are read one after the other: once in a while a publication comes between.
+        for _ in range(_TRIES):
             try:
+                version, quotes, contracts = self._read(symbol, have.identity if have else "")
+                if version is None:
+                    raise DataError("Redis lost it just now")
                 loaded = Loaded(_decoded(quotes, contracts, have), version)
             except DataError as error:
-                if attempt == 2:
-                    raise CacheError(f"the cache holds no readable chain of {symbol}: {error}") from error
+                problem = error
             else:
                 self._last[symbol] = loaded
                 return loaded
-        raise AssertionError("unreachable")
+        raise CacheError(f"the cache holds no readable chain of {symbol}: {problem}") from problem
 
     def _lock(self, symbol: str) -> threading.Lock:
         with self._guard:
