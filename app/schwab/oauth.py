@@ -23,6 +23,7 @@ from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from app.errors import AuthError, BrokerError, CacheError, DataError, GexError, SettingsError, SignInNeeded
+from app.log import redact
 from app.market.calendar import from_ms
 from app.models import TokenLife
 from app.schwab.cures import trouble
@@ -134,8 +135,17 @@ class OAuth:
             raise trouble(AuthError, "bad_redirect")
         return code, fields.get("state", [None])[0]
 
-    def exchange(self, code: str, code_verifier: str | None = None) -> Token:
-        """Turn the code into a login and store it. Raises AuthError (key, code or callback refused) or BrokerError."""
+    def exchange(
+        self,
+        code: str,
+        code_verifier: str | None = None,
+        *,
+        accept: Callable[[str], None] | None = None,
+    ) -> Token:
+        """Turn the code into a login and store it. Raises AuthError (key, code or callback refused) or BrokerError.
+
+        `accept` is told the customer id of whose login it is; where it raises, nothing is stored.
+        """
         extra = {"code_verifier": code_verifier} if code_verifier else {}
         with self._session("access_token_response", _code_problem) as session:
             answer = session.fetch_token(
@@ -143,6 +153,11 @@ class OAuth:
             )
         now = self._clock()
         token = self._token(answer, signed_in_at=now)
+        if accept is not None:
+            from app.schwab.identity import customer_of  # which needs this module's tokens
+
+            redact.learn(token.access, token.refresh)
+            accept(customer_of(token, self.api_url))
         with self._tokens.lock():
             self._tokens.save(token)
         self._remember(token)
