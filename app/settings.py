@@ -6,6 +6,7 @@ import ipaddress
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -116,6 +117,10 @@ class Settings(BaseSettings):
         description="Interest rate (fraction a year) where a chain has none; unset: from parity.",
     )
 
+    force_demo: bool = Field(
+        False,
+        description="Use the simulator whatever the credentials; `python -m app demo` sets it.",
+    )
     demo_chain: str = Field(
         "", description="Chain file that the simulator starts from instead of its own surface."
     )
@@ -129,6 +134,15 @@ class Settings(BaseSettings):
             raise ValueError("name at least one symbol")
         return ",".join(dict.fromkeys(names))
 
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, value: str) -> str:
+        address = value.strip().rstrip("/")
+        parts = urlsplit(address)
+        if address and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("not an address such as https://gex.example.com")
+        return address
+
     @property
     def symbol_list(self) -> list[str]:
         """The followed underlyings, canonical, in order."""
@@ -136,30 +150,43 @@ class Settings(BaseSettings):
 
     @property
     def demo(self) -> bool:
-        """Whether there are no Schwab credentials, so that the simulator stands in."""
-        return not (self.schwab_app_key.get_secret_value() and self.schwab_app_secret.get_secret_value())
+        """Whether the simulator stands in: there are no Schwab credentials, or FORCE_DEMO says so."""
+        return self.force_demo or not (
+            self.schwab_app_key.get_secret_value() and self.schwab_app_secret.get_secret_value()
+        )
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the market is made up: the API's address is not Schwab's, or there are no credentials."""
+        return self.demo or self.schwab_api_url.rstrip("/") != SCHWAB_API
 
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def is_public(self) -> bool:
         """Whether pages need no sign-in."""
         if self.access:
             return self.access == "public"
-        return self.on_loopback and not self.trusted_proxies
+        published = self.public_url and not is_loopback(urlsplit(self.public_url).hostname or "")
+        return self.on_loopback and not self.trusted_proxies and not published
 
     def secrets(self) -> list[str]:
         """Every secret value, for the log's redactor."""
         values = (self.schwab_app_key, self.schwab_app_secret, self.token_key)
         return [value.get_secret_value() for value in values if value.get_secret_value()]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @cache
