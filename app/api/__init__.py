@@ -1,0 +1,43 @@
+"""The typed REST API under /api/v1, its OpenAPI document and its Swagger UI."""
+
+from __future__ import annotations
+
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+
+from app import __version__
+from app.api import docs, gex, problems, status
+from app.api.context import Context, attach
+from app.cache.base import Store
+from app.cache.results import Results
+from app.settings import Settings
+
+INFO = Info(
+    title="GEX dashboard",
+    version=__version__,
+    description="The numbers of the page, for scripts. Unknown is null, never a made-up number; exposures are dollars. "
+    "Errors are RFC 9457 problem documents.",
+)
+
+
+def make_server(import_name: str) -> OpenAPI:
+    """An empty Flask server that collects an OpenAPI document."""
+    return OpenAPI(
+        import_name,
+        info=INFO,
+        responses=docs.problem_responses(),
+        validation_error_model=problems.Problem,
+        validation_error_callback=problems.invalid_request,
+        doc_ui=False,  # its pages have inline scripts; app.api.docs serves the same without
+        static_folder=None,
+    )
+
+
+def install(server: OpenAPI, *, settings: Settings, store: Store, results: Results) -> None:
+    """Add every resource to the server."""
+    attach(server.extensions, Context(settings=settings, store=store, results=results))
+    problems.install(server)
+    for blueprint in (status.api, gex.api):
+        server.register_api(blueprint)
+    server.register_blueprint(docs.docs)
+    server.register_blueprint(docs.swagger)

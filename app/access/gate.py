@@ -1,0 +1,100 @@
+"""One server's door: what is needed to sign in, and the three steps of it, without a web framework."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.access.owner import Owner, identify
+from app.access.pending import PendingLogin, PendingLogins
+from app.access.sessions import Sessions, digest
+from app.cache.base import Store
+from app.errors import CacheError
+from app.models import SchwabConnection, TokenLife
+from app.schwab.oauth import Login, OAuth
+from app.schwab.tokens import Token
+from app.settings import Settings
+
+
+class Broker(Protocol):
+    """What of app.schwab.OAuth the door uses."""
+
+    def authorize(self) -> Login: ...
+
+    def exchange(
+        self, code: str, code_verifier: str | None = None, *, accept: Callable[[str], None] | None = None
+    ) -> Token: ...
+
+    def life(self) -> TokenLife: ...
+
+    def sign_out(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the views need."""
+
+    settings: Settings
+    broker: Broker
+    sessions: Sessions
+    pending: PendingLogins
+    owner: Owner
+    connection: Callable[[], SchwabConnection | None]
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        store: Store,
+        broker: Broker,
+        connection: Callable[[], SchwabConnection | None],
+    ) -> Gate:
+        """The door of one server."""
+        owner = Owner(store, settings.data_dir / "owner", settings.owner_allowlist)
+        return cls(settings, broker, Sessions(store), PendingLogins(store), owner, connection)
+
+    def begin(self, browser: str, origin: str) -> str:
+        """Start a login of that browser; returns the address at Schwab. Raises AuthError, CacheError."""
+        login = self.broker.authorize()
+        with _needs_cache():
+            target = self.pending.target(browser)
+            self.pending.add(
+                login.state, PendingLogin(digest(browser), login.code_verifier or "", target, origin)
+            )
+        return login.url
+
+    def complete(self, address: str, browser: str) -> tuple[str, str]:
+        """Finish a login with the address that Schwab sent the browser to; returns session id and target page.
+
+        Raises AuthError (state, code, key or account refused), BrokerError and CacheError. A login by a foreign account
+        stores nothing: the owner's login stays as it is.
+        """
+        code, state = OAuth.read_redirect(address)
+        admitted: list[str] = []
+
+        def accept(customer_id: str) -> None:
+            identity = identify(customer_id)
+            self.owner.admit(identity)
+            admitted.append(identity)
+
+        with _needs_cache():
+            login = self.pending.redeem(state or "", browser)
+            self.broker.exchange(code, login.verifier or None, accept=accept)
+            return self.sessions.create(admitted[0]), login.target
+
+
+@contextmanager
+def _needs_cache() -> Iterator[None]:
+    """Says in a CacheError's place what a person signing in has to know."""
+    try:
+        yield
+    except CacheError as error:
+        raise CacheError(f"Signing in needs the cache. {error}", cure=error.cure) from error
+
+
+def new_browser_id() -> str:
+    """A value that only this browser knows."""
+    return secrets.token_urlsafe(32)

@@ -1,0 +1,80 @@
+"""Headers on every answer that keep other sites, frames and scripts out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+from app.access.origin import is_secure
+from app.settings import SCHWAB_API, Settings
+
+_HSTS = "max-age=31536000; includeSubDomains"
+FIXED = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+def install(server: Flask, settings: Settings, script_hashes: Callable[[], Sequence[str]]) -> None:
+    """Send them with every response. `script_hashes` gives the hashes of Dash's own inline scripts, once all are known."""
+    policies: dict[bool, str] = {}
+
+    def policy(sign_in: bool) -> str:
+        if sign_in not in policies:
+            policies[sign_in] = _sign_in_policy(settings) if sign_in else _page_policy(script_hashes())
+        return policies[sign_in]
+
+    @server.after_request
+    def protect(response: Response) -> Response:
+        for name, value in FIXED.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", policy(request.path.startswith("/login")))
+        if is_secure(request, settings):
+            response.headers.setdefault("Strict-Transport-Security", _HSTS)
+        return response
+
+
+def _page_policy(hashes: Sequence[str]) -> str:
+    # Styles stay open: Plotly and Dash set them on elements. Scripts are ours or hashed.
+    return _policy(
+        {
+            "default-src": ["'self'"],
+            "script-src": ["'self'", *hashes],
+            "style-src": ["'self'", "'unsafe-inline'"],
+            "img-src": ["'self'", "data:", "blob:"],
+            "font-src": ["'self'", "data:"],
+            "worker-src": ["'self'", "blob:"],
+            "form-action": ["'self'"],
+        }
+    )
+
+
+def _sign_in_policy(settings: Settings) -> str:
+    # form-action: browsers apply it to the redirects of the form that starts the login, Schwab's own included
+    callback = _origin(settings.schwab_callback_url)
+    schwab = ["https://*.schwab.com"] if settings.schwab_api_url == SCHWAB_API else []
+    return _policy(
+        {
+            "default-src": ["'none'"],
+            "style-src": ["'self'"],
+            "img-src": ["'self'", "data:"],
+            "form-action": ["'self'", _origin(settings.schwab_api_url), *schwab, callback],
+        }
+    )
+
+
+def _policy(rules: dict[str, list[str]]) -> str:
+    always = {"object-src": ["'none'"], "base-uri": ["'none'"], "frame-ancestors": ["'none'"]}
+    return "; ".join(f"{name} {' '.join(sources)}" for name, sources in {**rules, **always}.items())
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,66 @@
+"""What the resources read: settings, the cache and the memoised results. Never the broker."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import cast
+
+from flask import current_app
+
+from app.api.problems import ApiError
+from app.cache.base import Store
+from app.cache.results import Results
+from app.models import SchwabConnection
+from app.settings import Settings
+
+_KEY = "gex-api"
+RETRY_S = 2
+
+
+@dataclass(frozen=True)
+class Context:
+    """One server's sources."""
+
+    settings: Settings
+    store: Store
+    results: Results
+    started_at: float = field(default_factory=time.monotonic)
+
+    def followed(self) -> list[str]:
+        """The symbols that are followed, or that the cache holds, in order."""
+        return list(dict.fromkeys([*self.settings.symbol_list, *self.store.symbols()]))
+
+    def require(self, symbol: str) -> None:
+        """Refuse a symbol that nobody follows: 404."""
+        if symbol not in self.settings.symbol_list and symbol not in self.store.symbols():
+            names = ", ".join(self.settings.symbol_list)
+            raise ApiError(
+                404, f"{symbol} is not followed.", cure=f"Followed are: {names}. SYMBOLS changes it."
+            )
+
+    def no_data(self, symbol: str) -> ApiError:
+        """The 503 for a symbol whose chain hasn't arrived, saying why where the feed knows."""
+        cure = "It usually takes a few seconds after the start; try again."
+        problem = self._problem()
+        if problem:
+            cure = problem
+        return ApiError(503, f"There is no data for {symbol} yet.", cure=cure, retry_after_s=RETRY_S)
+
+    def _problem(self) -> str:
+        connection: SchwabConnection | None = self.results.connection()
+        if connection is None:
+            return "No feed is running: start one, or look at its log."
+        if connection.problem:
+            return f"{connection.problem.message} {connection.problem.cure}".strip()
+        return "Sign in with Schwab at /login." if connection.state == "signed_out" else ""
+
+
+def context() -> Context:
+    """The context of the server that handles the current request."""
+    return cast(Context, current_app.extensions[_KEY])
+
+
+def attach(server_extensions: dict[str, object], bound: Context) -> None:
+    """Give a server its context."""
+    server_extensions[_KEY] = bound

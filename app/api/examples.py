@@ -1,0 +1,132 @@
+"""One example per resource, as the documentation shows it. A test checks each against its schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_LEVELS: dict[str, Any] = {
+    "symbol": "SPX",
+    "spot": 6650.25,
+    "as_of": "2026-11-20T18:42:07.250000Z",
+    "convention": {"side": "naive", "weight": "oi", "unit": "per_1pct", "walls": "gross", "method": "parity"},
+    "net_gex": -10400000000.0,
+    "call_gex": 31200000000.0,
+    "put_gex": -41600000000.0,
+    "gross_gex": 72800000000.0,
+    "flip": 6685.2,
+    "flips": [6685.2],
+    "flip_band": {"low": 6681.4, "high": 6689.1},
+    "call_wall": 6700.0,
+    "put_wall": 6600.0,
+    "absolute_gamma_strike": 6650.0,
+    "max_pain": 6700.0,
+    "regime": "short_gamma",
+}
+
+_STRIKE = {
+    "strike": 6650.0,
+    "call_gex": 812000000.0,
+    "put_gex": -1430000000.0,
+    "net_gex": -618000000.0,
+    "call_oi": 10412.0,
+    "put_oi": 18336.0,
+    "call_volume": 22910.0,
+    "put_volume": 31877.0,
+}
+
+_EXPIRY = {
+    "expiry": "2026-11-20",
+    "root": "SPXW",
+    "settlement": "PM",
+    "settles_at": "2026-11-20T21:00:00Z",
+    "forward": 6650.9,
+    "forward_source": "parity",
+    "atm_vol": 0.142,
+    "net_gex": -2100000000.0,
+    "gross_gex": 9800000000.0,
+    "open_interest": 1204331.0,
+    "contracts": 412,
+    "used": 398,
+    "expected_move": {"straddle": 31.2, "sigma": 38.5},
+}
+
+_QUALITY = {
+    "contracts": 20412,
+    "used": 19877,
+    "open_interest_coverage": 0.992,
+    "confidence": 0.97,
+    "fallbacks": {"forward_carry": 2},
+    "excluded": {"expired": 12},
+    "warnings": [],
+}
+
+_READY = {
+    "ready": True,
+    "missing": [],
+    "parts": {
+        "cache": {"ok": True, "detail": ""},
+        "feed": {"ok": True, "detail": ""},
+        "chain:SPX": {"ok": True, "detail": ""},
+    },
+}
+
+_CONNECTION = {
+    "state": "live",
+    "since": "2026-11-20T14:30:02Z",
+    "source": "schwab",
+    "leader": "host-1:4211",
+    "reconnects": 1,
+    "last_frame_at": "2026-11-20T18:42:07.100000Z",
+    "last_data_at": "2026-11-20T18:42:07.100000Z",
+    "heartbeat_at": "2026-11-20T18:42:07.200000Z",
+    "frames": 15332,
+    "rejected": {},
+    "keys_used": 2987,
+    "keys_limit": 3000,
+    "coverage": {
+        "SPX": {
+            "contracts": 20412,
+            "streaming": 2987,
+            "gamma_share": 0.94,
+            "oldest_sweep_at": "2026-11-20T18:41:20Z",
+        }
+    },
+    "token": {
+        "signed_in_at": "2026-11-18T13:05:00Z",
+        "access_expires_at": "2026-11-20T19:05:00Z",
+        "refresh_expires_at": "2026-11-25T13:05:00Z",
+    },
+    "problem": None,
+}
+
+_CACHE = {
+    "backend": "redis",
+    "healthy": True,
+    "server_version": "7.2.5",
+    "ping_ms": 0.11,
+    "keys": 12,
+    "memory_bytes": 7340032,
+    "memory_limit_bytes": 268435456,
+    "evictions": 0,
+    "hits": 40211,
+    "misses": 118,
+    "hit_rate": 0.997,
+    "breaker": "closed",
+    "versions": {"SPX": 60211},
+    "ages_s": {"SPX": 0.21},
+}
+
+EXAMPLES: dict[str, Any] = {
+    "GET /api/v1/health/live": {"status": "live", "version": "0.1.0", "uptime_s": 8123.4},
+    "GET /api/v1/health/ready": _READY,
+    "GET /api/v1/health": {**_READY, "version": "0.1.0", "uptime_s": 8123.4},
+    "GET /api/v1/connection/status": _CONNECTION,
+    "GET /api/v1/cache/stats": _CACHE,
+    "GET /api/v1/gex/{symbol}": {
+        **_LEVELS,
+        "strikes": [_STRIKE],
+        "expiries": [_EXPIRY],
+        "profile": {"spot": [6600.0, 6650.0, 6700.0], "gex": [-19.1e9, -10.4e9, 2.6e9]},
+        "quality": _QUALITY,
+    },
+}

@@ -1,0 +1,111 @@
+"""Paths and queries as Pydantic models: what doesn't fit is a 422 that names the parameter."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal, cast
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from app.errors import SymbolError
+from app.gex.params import Bucket, Params
+from app.market.symbols import canonical
+from app.models import Side, Unit, Weight
+
+BUCKETS = ("all", "0dte", "week", "month")
+MAX_EXPIRIES = 100
+
+
+class Query(BaseModel):
+    """Base of all queries: a parameter that doesn't exist, or comes twice, is refused rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _once(cls, given: Any) -> Any:
+        twice = [name for name, values in request.args.lists() if len(values) > 1]
+        if twice:
+            raise ValueError(f"{', '.join(sorted(twice))}: give it once, with commas between values")
+        return given
+
+
+class SymbolPath(BaseModel):
+    """An underlying: SPX, spx and $SPX are one."""
+
+    symbol: str = Field(
+        description="The underlying; SPX, spx and $SPX are one. A share class is written BRK.B.",
+        json_schema_extra={"example": "SPX"},
+        max_length=24,
+    )
+
+    @field_validator("symbol")
+    @classmethod
+    def _symbol(cls, value: str) -> str:
+        try:
+            return canonical(value)
+        except SymbolError as error:
+            raise ValueError(f"{error}. {error.cure}") from error
+
+
+class GexQuery(Query):
+    """What a calculation assumes, and which expiries are in it."""
+
+    expiries: str = Field(
+        "all",
+        description="all, 0dte, week, month, or dates (YYYY-MM-DD) separated by commas",
+        json_schema_extra={"example": "0dte"},
+    )
+    side: Side = Field(
+        "naive", description="Sign of the dealers' position: naive is + for calls and - for puts"
+    )
+    weight: Weight = Field("oi", description="What contracts are counted by")
+    unit: Unit = Field("per_1pct", description="Dollars per 1 % move, or per point")
+    walls: Literal["gross", "net"] = Field(
+        "gross", description="Walls by gross or by net exposure of a strike"
+    )
+
+    @field_validator("expiries")
+    @classmethod
+    def _expiries(cls, value: str) -> str:
+        text = value.strip().lower()
+        if text not in BUCKETS:
+            _dates(text)
+        return text
+
+    def params(self) -> Params:
+        """The same for the engine."""
+        named = self.expiries in BUCKETS
+        return Params(
+            side=self.side,
+            weight=self.weight,
+            unit=self.unit,
+            walls=self.walls,
+            bucket=cast(Bucket, self.expiries) if named else "all",
+            expiries=() if named else _dates(self.expiries),
+        )
+
+
+class DocumentQuery(GexQuery):
+    """The query of the whole document."""
+
+    detail: Literal["full", "levels"] = Field(
+        "full", description="levels leaves strikes, expiries and profile empty: the small document"
+    )
+
+
+def _dates(text: str) -> tuple[date, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or len(parts) > MAX_EXPIRIES:
+        raise ValueError(f"give {', '.join(BUCKETS)}, or 1 to {MAX_EXPIRIES} dates")
+    return tuple(sorted({_date(part) for part in parts}))
+
+
+def _date(text: str) -> date:
+    try:
+        if len(text) == 10:
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise ValueError(f"{text[:24]!r} is not {', '.join(BUCKETS)} or a date as YYYY-MM-DD")
