@@ -10,7 +10,7 @@ Unknown is NaN in a float column and 0 in a `_ms` column, never a made-up number
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -100,7 +100,7 @@ class Contracts(_Columns):
     standard: NDArray[np.bool_]
 
     @classmethod
-    def build(cls, columns: dict[str, Iterable[Any]]) -> Contracts:
+    def build(cls, columns: Mapping[str, Iterable[Any]]) -> Contracts:
         """From any sequences of equal length, one per column."""
         return cls(**_typed(columns, CONTRACT_COLUMNS))
 
@@ -155,7 +155,7 @@ class Quotes(_Columns):
         return cls(**{name: unknown_column(dtype, n) for name, dtype in QUOTE_COLUMNS.items()})
 
     @classmethod
-    def build(cls, n: int, columns: dict[str, Iterable[Any]]) -> Quotes:
+    def build(cls, n: int, columns: Mapping[str, Iterable[Any]]) -> Quotes:
         """From any sequences of length n; columns that are absent are unknown."""
         given = _typed(columns, {name: QUOTE_COLUMNS[name] for name in columns})
         rest = {name: unknown_column(dtype, n) for name, dtype in QUOTE_COLUMNS.items() if name not in given}
@@ -180,6 +180,9 @@ class Chain:
         session: whether the options market is open.
         source: who says all this.
         delayed: True when the vendor marks its quotes as delayed.
+        missing_expiries: listed expiry dates whose contracts have not been read yet: no sum over the chain is whole
+            while this isn't 0.
+        rejected: contracts of the source that could not be read, counted by reason; the codec leaves it out.
     """
 
     symbol: str
@@ -194,6 +197,8 @@ class Chain:
     source: Source = "file"
     delayed: bool = False
     underlying: Underlying = field(default_factory=lambda: Underlying(symbol=""))
+    missing_expiries: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.contracts)
@@ -212,7 +217,7 @@ def unknown_column(dtype: str, n: int) -> NDArray[Any]:
     return np.full(n, np.nan, kind) if kind.kind == "f" else np.zeros(n, kind)
 
 
-def _typed(columns: dict[str, Iterable[Any]], dtypes: dict[str, str]) -> dict[str, NDArray[Any]]:
+def _typed(columns: Mapping[str, Iterable[Any]], dtypes: dict[str, str]) -> dict[str, NDArray[Any]]:
     arrays = {name: np.asarray(columns[name], dtype=dtype) for name, dtype in dtypes.items()}
     if len({len(a) for a in arrays.values()}) > 1:
         lengths = {name: len(a) for name, a in arrays.items()}

@@ -20,7 +20,7 @@ from app.market.chain import CONTRACT_COLUMNS, QUOTE_COLUMNS, Chain, Contracts, 
 
 _MAGIC = b"GEX1"
 _FLOAT_FIELDS = ("spot", "rate", "dividend_yield")
-_PLAIN_FIELDS = ("symbol", "spot_ms", "as_of_ms", "session", "source", "delayed")
+_PLAIN_FIELDS = ("symbol", "spot_ms", "as_of_ms", "session", "source", "delayed", "missing_expiries")
 
 
 def encode_contracts(contracts: Contracts) -> bytes:

@@ -1,0 +1,363 @@
+"""One underlying's chain while it changes: swept windows are merged in, streamed changes applied, settled contracts dropped.
+
+`snapshot` copies it into an immutable Chain. The book keeps the wire's own values (-999 included) and cleans the copy: a
+greek that the vendor didn't compute is NaN in the chain from that moment on, and no older value stands in for it. The
+product's numbers come from prices; the vendor's greeks are a cross-check, and an aged one would be a wrong one.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.market.chain import Chain, Contracts, Quotes, Session, Source, Underlying
+from app.market.flow import signed_size
+from app.market.updates import UNSET, OptionUpdate, UnderlyingUpdate
+
+_DAY_MS = 86_400_000
+_NOT_COMPUTED = -999.0
+# A swept quote this much newer than the streamed one means that the stream missed it.
+_STREAM_LAG_MS = 15_000
+# A contract that this many sweeps in a row did not list has gone; one may have been a malformed answer.
+_ABSENCES = 2
+_NEVER_NEGATIVE = ("bid", "ask", "last", "bid_size", "ask_size", "last_size", "volume", "open_interest")
+_GREEKS = ("delta", "gamma", "theta", "vega")
+# Kept by the stream alone, or by the book itself.
+_NOT_SWEPT = frozenset({"flow", "streaming"})
+_UNDERLYING = ("bid", "ask", "last", "volume", "close", "change", "mark", "percent_change")
+_UNDERLYING_TIMES = ("quote_ms", "trade_ms")
+
+
+class Merged(NamedTuple):
+    """What a swept window did to the book, in contracts."""
+
+    added: int
+    vanished: int
+
+
+class Book:
+    """The mutable chain of one underlying. Safe to share between threads; every method takes microseconds to a few ms.
+
+    Attributes:
+        dirty: something changed since the last snapshot.
+        session: whether its market is open.
+    """
+
+    def __init__(self, symbol: str, *, source: Source = "schwab") -> None:
+        self.symbol = symbol
+        self.source: Source = source
+        self.session: Session = "unknown"
+        self.missing_expiries = 0
+        self.dirty = False
+        self._lock = threading.RLock()
+        self._spot, self._spot_ms = math.nan, 0
+        self._rate, self._yield = math.nan, math.nan
+        self._delayed = False
+        self._underlying = Underlying(symbol)
+        self._rows(Contracts.empty(), Quotes.unknown(0), np.zeros(0, np.int8))
+
+    def __len__(self) -> int:
+        return len(self._contracts)
+
+    @property
+    def contracts(self) -> Contracts:
+        """The contracts now; never changed in place."""
+        return self._contracts
+
+    @property
+    def spot(self) -> float:
+        """The underlying's price; NaN when unknown."""
+        return self._spot
+
+    # --- from the sweep ---------------------------------------------------------------------------
+
+    def merge(self, window: Chain, first: date, last: date) -> Merged:
+        """Take in the contracts that expire from `first` to `last`, as read just now.
+
+        Streamed rows keep their quotes, which are newer, unless the swept quote shows that the stream missed something.
+        Listed contracts of that window that two sweeps in a row did not name are dropped.
+        """
+        with self._lock:
+            self._take_header(window)
+            names = window.contracts.symbol.astype(str).tolist()
+            rows = np.array([self._index.get(name, -1) for name in names], np.int64)
+            known = rows >= 0
+            vanished = self._note_absent(rows[known], first, last)
+            self._update(rows[known], window.quotes.take(known))
+            added = int((~known).sum())
+            gone = self._absent >= _ABSENCES
+            if added or gone.any():
+                self._rebuild(window.take(~known), ~gone)
+            self.dirty = True
+            return Merged(added, vanished)
+
+    def keep_expiries(self, listed: Iterable[date]) -> int:
+        """Drop contracts of dates that the broker doesn't list any more; how many."""
+        with self._lock:
+            keep = np.isin(self._contracts.expiry, np.array(list(listed), "M8[D]"))
+            return self._keep(keep)
+
+    def _take_header(self, window: Chain) -> None:
+        if not math.isnan(window.rate):
+            self._rate = window.rate
+        if not math.isnan(window.dividend_yield):
+            self._yield = window.dividend_yield
+        self._delayed = window.delayed
+        if window.underlying.description:
+            self._underlying = replace(self._underlying, description=window.underlying.description)
+        if window.spot > 0 and (window.spot_ms > self._spot_ms or not self._spot_ms):
+            self._spot, self._spot_ms = window.spot, window.spot_ms
+            self._underlying = replace(window.underlying, symbol=self.symbol)
+
+    def _note_absent(self, present: NDArray[np.int64], first: date, last: date) -> int:
+        expiry = self._contracts.expiry
+        absent = (expiry >= np.datetime64(first)) & (expiry <= np.datetime64(last))
+        absent[present] = False
+        self._absent[absent] += 1
+        self._absent[present] = 0
+        return int(absent.sum())
+
+    def _update(self, rows: NDArray[np.int64], swept: Quotes) -> None:
+        quotes = self._quotes
+        fresh = ~quotes.streaming[rows] | (swept.quote_ms > quotes.quote_ms[rows] + _STREAM_LAG_MS)
+        counted = ~np.isnan(swept.open_interest)
+        quotes.open_interest[rows[counted]] = swept.open_interest[counted]
+        for f in fields(Quotes):
+            if f.name not in _NOT_SWEPT:
+                getattr(quotes, f.name)[rows[fresh]] = getattr(swept, f.name)[fresh]
+
+    def _rebuild(self, new: Chain, keep: NDArray[np.bool_]) -> None:
+        contracts = _joined(Contracts, self._contracts.take(keep), new.contracts)
+        quotes = _joined(Quotes, self._quotes.take(keep), new.quotes)
+        absent = np.concatenate([self._absent[keep], np.zeros(len(new), np.int8)])
+        order = np.lexsort((contracts.right, contracts.strike, contracts.root, contracts.expiry))
+        self._rows(contracts.take(order), quotes.take(order), absent[order])
+
+    def _rows(self, contracts: Contracts, quotes: Quotes, absent: NDArray[np.int8]) -> None:
+        self._contracts, self._quotes, self._absent = contracts, quotes, absent
+        names = contracts.symbol.astype(str).tolist()
+        self._index = {name: row for row, name in enumerate(names)}
+        self._cells = _Cells(quotes)
+
+    # --- from the stream --------------------------------------------------------------------------
+
+    def apply(self, updates: Iterable[OptionUpdate], at_ms: int) -> int:
+        """Streamed changes of contracts, heard at `at_ms`; how many were of contracts not in the book, or unusable.
+
+        The first message of a contract is its image: from then on the stream keeps the row.
+        """
+        refused = 0
+        with self._lock:
+            index, cells = self._index, self._cells
+            for update in updates:
+                row = index.get(update.key)
+                if row is None:
+                    refused += 1
+                    continue
+                try:
+                    cells.write(row, update, at_ms)
+                except (ValueError, OverflowError):  # a time beyond 64 bits
+                    refused += 1
+            self.dirty = True
+        return refused
+
+    def apply_underlying(self, update: UnderlyingUpdate) -> None:
+        """Streamed changes of the underlying's own quote."""
+        with self._lock:
+            changes = _changes(update)
+            quote = self._underlying = replace(self._underlying, **changes)
+            spot = _spot_after(changes, quote)
+            if spot is not None:
+                self._spot = spot
+                self._spot_ms = max(quote.quote_ms, quote.trade_ms)
+            self.dirty = True
+
+    def unstream(self, keys: Iterable[str] | None = None) -> None:
+        """The stream keeps these rows (by default all) no longer; their values stay, with their age."""
+        with self._lock:
+            rows = slice(None) if keys is None else [self._index[key] for key in keys if key in self._index]
+            self._quotes.streaming[rows] = False
+            self.dirty = True
+
+    # --- the clock and the way out ----------------------------------------------------------------
+
+    def drop_settled(self, now_ms: int) -> int:
+        """Drop contracts whose settlement instant has come; how many."""
+        with self._lock:
+            return self._keep(self._contracts.settle_ms > now_ms)
+
+    def set_session(self, session: Session) -> None:
+        if session != self.session:
+            self.session, self.dirty = session, True
+
+    def _keep(self, keep: NDArray[np.bool_]) -> int:
+        gone = int((~keep).sum())
+        if gone:
+            self._rows(self._contracts.take(keep), self._quotes.take(keep), self._absent[keep])
+            self.dirty = True
+        return gone
+
+    def snapshot(self, as_of_ms: int) -> Chain:
+        """The chain as it is now, cleaned and copied; the book counts as unchanged from here on."""
+        with self._lock:
+            self.dirty = False
+            return Chain(
+                symbol=self.symbol,
+                spot=self._spot,
+                spot_ms=self._spot_ms,
+                as_of_ms=as_of_ms,
+                contracts=self._contracts,
+                quotes=_cleaned(self._quotes, as_of_ms),
+                rate=self._rate,
+                dividend_yield=self._yield,
+                session=self.session,
+                source=self.source,
+                delayed=self._delayed,
+                underlying=self._underlying,
+                missing_expiries=self.missing_expiries,
+            )
+
+
+class _Cells:
+    """The quotes' columns as memoryviews: one item written through them costs a third of NumPy's item assignment."""
+
+    __slots__ = tuple(f.name for f in fields(Quotes))
+    bid: Any
+    ask: Any
+    last: Any
+    bid_size: Any
+    ask_size: Any
+    last_size: Any
+    volume: Any
+    open_interest: Any
+    flow: Any
+    iv: Any
+    delta: Any
+    gamma: Any
+    theta: Any
+    vega: Any
+    quote_ms: Any
+    trade_ms: Any
+    updated_ms: Any
+    streaming: Any
+
+    def __init__(self, quotes: Quotes) -> None:
+        for name in self.__slots__:
+            setattr(self, name, memoryview(getattr(quotes, name)))
+
+    def write(self, row: int, update: Any, at_ms: int) -> None:
+        """One contract's changes. Flow comes first: it is judged by the quote that stood before."""
+        if self.streaming[row]:
+            if update.volume is not UNSET:
+                self._count_flow(row, update)
+        else:
+            self.streaming[row] = True
+            self.flow[row] = 0.0
+        if update.bid is not UNSET:
+            self.bid[row] = update.bid
+        if update.ask is not UNSET:
+            self.ask[row] = update.ask
+        if update.last is not UNSET:
+            self.last[row] = update.last
+        if update.bid_size is not UNSET:
+            self.bid_size[row] = update.bid_size
+        if update.ask_size is not UNSET:
+            self.ask_size[row] = update.ask_size
+        if update.last_size is not UNSET:
+            self.last_size[row] = update.last_size
+        if update.volume is not UNSET:
+            self.volume[row] = update.volume
+        if update.quote_ms is not UNSET:
+            self.quote_ms[row] = update.quote_ms
+        if update.trade_ms is not UNSET:
+            self.trade_ms[row] = update.trade_ms
+        if update.volatility is not UNSET:
+            self.iv[row] = update.volatility * 0.01
+        if update.delta is not UNSET:
+            self.delta[row] = update.delta
+        if update.gamma is not UNSET:
+            self.gamma[row] = update.gamma
+        if update.theta is not UNSET:
+            self.theta[row] = update.theta
+        if update.vega is not UNSET:
+            self.vega[row] = update.vega
+        if update.open_interest is not UNSET:
+            self.open_interest[row] = update.open_interest
+        self.updated_ms[row] = at_ms
+
+    def _count_flow(self, row: int, update: Any) -> None:
+        """Add what traded since the last message, signed by the quote that stood before it."""
+        if not (update.volume >= 0 and self.volume[row] >= 0):
+            return
+        size = update.volume - self.volume[row]
+        if size < 0:  # the day's count began anew
+            self.flow[row] = 0.0
+        elif size > 0:
+            before = self.last[row]
+            price = before if update.last is UNSET else update.last
+            self.flow[row] += signed_size(size, price, before, self.bid[row], self.ask[row])
+
+
+def _joined(kind: type[Any], left: Any, right: Any) -> Any:
+    return kind(
+        **{f.name: np.concatenate([getattr(left, f.name), getattr(right, f.name)]) for f in fields(kind)}
+    )
+
+
+def _cleaned(quotes: Quotes, as_of_ms: int) -> Quotes:
+    """A copy in which what the wire marks as not known is not known."""
+    copy = Quotes(**{f.name: getattr(quotes, f.name).copy() for f in fields(Quotes)})
+    for name in _NEVER_NEGATIVE:
+        values = getattr(copy, name)
+        values[(values < 0) | np.isinf(values)] = np.nan
+    copy.iv[~((copy.iv > 0) & np.isfinite(copy.iv))] = np.nan
+    blind = np.isnan(copy.iv)  # without a volatility, greeks are leftovers
+    for name in _GREEKS:
+        values = getattr(copy, name)
+        values[blind | (values == _NOT_COMPUTED) | np.isinf(values)] = np.nan
+    for times in (copy.quote_ms, copy.trade_ms):
+        times[(times < 0) | (times > as_of_ms + _DAY_MS)] = 0
+    return copy
+
+
+def _changes(update: UnderlyingUpdate) -> dict[str, Any]:
+    said = {name: getattr(update, name) for name in (*_UNDERLYING, *_UNDERLYING_TIMES)}
+    return {
+        name: _time(value) if name in _UNDERLYING_TIMES else _known(value)
+        for name, value in said.items()
+        if value is not UNSET
+    }
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) and value != _NOT_COMPUTED else None
+
+
+def _time(value: int) -> int:
+    return value if 0 <= value < 2**62 else 0
+
+
+def _spot_after(changes: dict[str, Any], quote: Underlying) -> float | None:
+    """The price that an update brings, None when it brings none: the mark, else a last that the quote doesn't contradict."""
+    mark, last = changes.get("mark"), changes.get("last")
+    if mark is not None and mark > 0:
+        return float(mark)
+    if last is None or last <= 0:
+        return None
+    bid, ask = quote.bid, quote.ask
+    if (
+        quote.mark is not None
+        and bid is not None
+        and ask is not None
+        and 0 < bid <= ask
+        and not bid <= last <= ask
+    ):
+        return None
+    return float(last)

@@ -1,0 +1,251 @@
+"""The streamer's frames, decoded: typed structs on the fast path, field by field where a frame is malformed.
+
+One bad value costs that value, one bad content costs that content; nothing costs the connection. What was thrown away is
+counted by reason: not_json, not_a_frame, unknown_service, bad_content, bad_field, bad_response, bad_notify.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from app.errors import DataError
+from app.schwab.fields import EQUITIES, EQUITY_NUMBERS, OPTION_NUMBERS, OPTIONS
+from app.schwab.http import decode_json
+
+Maybe = float | UnsetType
+MaybeTime = int | UnsetType
+
+
+class OptionContent(msgspec.Struct, gc=False, rename=OPTION_NUMBERS):
+    """One contract's changes; the attributes are those of app.market.updates.OptionUpdate."""
+
+    key: str
+    bid: Maybe = UNSET
+    ask: Maybe = UNSET
+    last: Maybe = UNSET
+    volume: Maybe = UNSET
+    open_interest: Maybe = UNSET
+    volatility: Maybe = UNSET
+    bid_size: Maybe = UNSET
+    ask_size: Maybe = UNSET
+    last_size: Maybe = UNSET
+    delta: Maybe = UNSET
+    gamma: Maybe = UNSET
+    theta: Maybe = UNSET
+    vega: Maybe = UNSET
+    quote_ms: MaybeTime = UNSET
+    trade_ms: MaybeTime = UNSET
+
+
+class EquityContent(msgspec.Struct, gc=False, rename=EQUITY_NUMBERS):
+    """One underlying's changes; the attributes are those of app.market.updates.UnderlyingUpdate."""
+
+    key: str
+    bid: Maybe = UNSET
+    ask: Maybe = UNSET
+    last: Maybe = UNSET
+    volume: Maybe = UNSET
+    close: Maybe = UNSET
+    change: Maybe = UNSET
+    mark: Maybe = UNSET
+    quote_ms: MaybeTime = UNSET
+    trade_ms: MaybeTime = UNSET
+    percent_change: Maybe = UNSET
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the server says to one command. `code` 0 is success (26 to 29 too, by the guide)."""
+
+    service: str
+    command: str
+    requestid: str
+    code: int
+    msg: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.code in (0, 26, 27, 28, 29)
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """What the server says unasked, such as code 30."""
+
+    code: int
+    msg: str = ""
+
+
+@dataclass(slots=True)
+class Frame:
+    """Everything that one frame held."""
+
+    answers: list[Answer] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    heartbeats: int = 0
+    options: list[OptionContent] = field(default_factory=list)
+    equities: list[EquityContent] = field(default_factory=list)
+    server_ms: int = 0  # the server's own time, 0 where the frame carries none
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def has_data(self) -> bool:
+        return bool(self.options or self.equities)
+
+
+class _Data(msgspec.Struct):
+    service: str
+    content: msgspec.Raw
+    timestamp: int = 0
+
+
+class _Outer(msgspec.Struct):
+    data: list[_Data] | UnsetType = UNSET
+    response: list[Any] | UnsetType = UNSET
+    notify: list[Any] | UnsetType = UNSET
+
+
+_outer = msgspec.json.Decoder(_Outer)
+_options = msgspec.json.Decoder(list[OptionContent])
+_equities = msgspec.json.Decoder(list[EquityContent])
+
+
+def decode_frame(text: bytes | str) -> Frame:
+    """Read one frame. Never raises: what can't be read is counted in `rejected`."""
+    frame = Frame()
+    try:
+        outer = _outer.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        _decode_slowly(text, frame)
+        return frame
+    if outer.data is UNSET and outer.response is UNSET and outer.notify is UNSET:
+        frame.rejected["not_a_frame"] += 1
+    for data in outer.data or ():
+        frame.server_ms = max(frame.server_ms, data.timestamp)
+        _read_content(data.service, data.content, frame)
+    _read_rest(outer.response or (), outer.notify or (), frame)
+    return frame
+
+
+def _read_content(service: str, raw: msgspec.Raw, frame: Frame) -> None:
+    try:
+        if service == OPTIONS:
+            frame.options += _options.decode(raw)
+        elif service == EQUITIES:
+            frame.equities += _equities.decode(raw)
+        else:
+            frame.rejected["unknown_service"] += 1
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        _mend_content(service, _json_or_none(bytes(raw), frame), frame)
+
+
+def _decode_slowly(text: bytes | str, frame: Frame) -> None:
+    """A frame that isn't as the protocol says: keep every part of it that is."""
+    document = _json_or_none(text, frame)
+    if document is None:
+        return
+    if not isinstance(document, dict) or not document.keys() & {"data", "response", "notify"}:
+        frame.rejected["not_a_frame"] += 1
+        return
+    for data in _list(document.get("data")):
+        if isinstance(data, dict):
+            stamp = data.get("timestamp")
+            frame.server_ms = max(frame.server_ms, stamp if isinstance(stamp, int) else 0)
+            _mend_content(data.get("service"), data.get("content"), frame)
+        else:
+            frame.rejected["bad_content"] += 1
+    _read_rest(_list(document.get("response")), _list(document.get("notify")), frame)
+
+
+def _mend_content(service: Any, contents: Any, frame: Frame) -> None:
+    if service == OPTIONS:
+        _mend(contents, OPTION_NUMBERS, OptionContent, frame.options, frame.rejected)
+    elif service == EQUITIES:
+        _mend(contents, EQUITY_NUMBERS, EquityContent, frame.equities, frame.rejected)
+    else:
+        frame.rejected["unknown_service"] += 1
+
+
+def _mend(
+    contents: Any, numbers: dict[str, str], kind: Callable[..., Any], into: list[Any], rejected: Counter[str]
+) -> None:
+    for content in _list(contents):
+        key = content.get("key") if isinstance(content, dict) else None
+        if not isinstance(key, str):
+            rejected["bad_content"] += 1
+            continue
+        values = {name: content[wire] for name, wire in numbers.items() if wire in content}
+        into.append(kind(key, **{name: _value(name, value, rejected) for name, value in values.items()}))
+
+
+def _value(name: str, value: Any, rejected: Counter[str]) -> float:
+    """The number; unknown (NaN, or 0 for a time) where there is none. Text such as "NaN" is how Schwab says it."""
+    is_time = name.endswith("_ms")
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if math.isfinite(number):
+        return int(number) if is_time else number
+    rejected["bad_field"] += 1
+    return 0 if is_time else math.nan
+
+
+def _read_rest(responses: Any, notifications: Any, frame: Frame) -> None:
+    for response in responses:
+        answer = _answer(response)
+        if answer is None:
+            frame.rejected["bad_response"] += 1
+        else:
+            frame.answers.append(answer)
+            frame.server_ms = max(frame.server_ms, _time(response.get("timestamp")))
+    for notification in notifications:
+        if isinstance(notification, dict) and "heartbeat" in notification:
+            frame.heartbeats += 1
+            frame.server_ms = max(frame.server_ms, _time(notification["heartbeat"]))
+        else:
+            _read_notice(notification, frame)
+
+
+def _answer(response: Any) -> Answer | None:
+    try:
+        content = response["content"]
+        return Answer(
+            service=str(response.get("service", "")),
+            command=str(response.get("command", "")),
+            requestid=str(response["requestid"]),
+            code=int(content["code"]),
+            msg=str(content.get("msg", "")),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _read_notice(notification: Any, frame: Frame) -> None:
+    try:
+        content = notification["content"]
+        frame.notices.append(Notice(int(content["code"]), str(content.get("msg", ""))))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        frame.rejected["bad_notify"] += 1
+
+
+def _time(value: Any) -> int:
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else 0
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _json_or_none(text: bytes | str, frame: Frame) -> Any:
+    try:
+        return decode_json(text)
+    except DataError:
+        frame.rejected["not_json"] += 1
+        return None
