@@ -208,6 +208,10 @@ class Quality(Model):
     fallbacks: dict[str, int] = Field(default_factory=dict)
     excluded: dict[str, int] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
+    rate: float | None = Field(None, description="Discount rate used, a fraction per year")
+    rate_source: str | None = Field(
+        None, description="argument, chain, parity, setting, or none (0 was used)"
+    )
 
 
 class GEXCalculation(Model):

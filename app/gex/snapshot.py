@@ -70,7 +70,13 @@ class ExpirySummary:
 
 @dataclass(frozen=True, slots=True)
 class QualityCounts:
-    """What the result rests on."""
+    """What the result rests on. `contracts` is `used` and all of `excluded` together.
+
+    Attributes:
+        fallbacks: contracts whose volatility isn't from their strike's own out-of-the-money quote (other_leg, interpolated,
+            vendor), and series whose forward isn't from parity (forward_carry, forward_rate).
+        rate: discount rate per year; rate_source: argument, chain, parity, setting, or none (0 was used).
+    """
 
     contracts: int
     used: int
@@ -79,6 +85,8 @@ class QualityCounts:
     fallbacks: dict[str, int] = field(default_factory=dict)
     excluded: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    rate: float | None = None
+    rate_source: str | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -103,3 +111,4 @@ class Snapshot:
     profile_spot: F64
     profile_gex: F64
     quality: QualityCounts
+    method: str = "parity"

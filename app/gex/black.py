@@ -1,0 +1,118 @@
+"""Black's formula on the forward, and its inverse: vectorised, exact in the far wings.
+
+    >>> x = total_vol(black(5000.0, 5100.0, 0.05, "C"), 5000.0, 5100.0, "C")
+    >>> round(float(x), 12)
+    0.05
+
+"Total volatility" is sigma sqrt(T). Prices are undiscounted: divide a market price by D first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from app.gex import kernels
+
+F64 = NDArray[np.float64]
+
+# Below this normalised price nothing but rounding is left.
+_SMALLEST = 1e-60
+_MAX_LOG_MONEYNESS = 20.0
+
+
+def black(F: ArrayLike, K: ArrayLike, x: ArrayLike, right: Any) -> F64:
+    """Undiscounted Black-76 price in $, broadcast.
+
+    Args:
+        F: forward, $.
+        K: strike, $.
+        x: total volatility; 0 gives the intrinsic value, above 4 is taken as 4.
+        right: "C" or "P" (or b"C", b"P", or True for calls), scalar or array.
+
+    Returns:
+        Prices; NaN where F, K or x is unknown, not positive (x: negative) or infinite.
+    """
+    forward, strike, vol, call = _broadcast(F, K, x, right)
+    with np.errstate(all="ignore"):
+        y = np.abs(np.log(forward / strike))
+        valid = (forward > 0) & (strike > 0) & (vol >= 0) & np.isfinite(y) & np.isfinite(vol)
+        intrinsic = np.maximum(np.where(call, forward - strike, strike - forward), 0.0)
+    live = valid & (vol > 1e-9) & (y < 38 * vol)
+    out = np.where(valid, intrinsic, np.nan)
+    b = np.empty(int(live.sum()))
+    kernels.normalised_black(y[live], np.minimum(vol[live], kernels.MAX_TOTAL_VOL), b)
+    out[live] += b * np.sqrt(forward[live] * strike[live])
+    return out
+
+
+def total_vol(price: ArrayLike, F: ArrayLike, K: ArrayLike, right: Any) -> F64:
+    """The total volatility at which `black` gives this undiscounted price, broadcast.
+
+    Exact to some 1e-12 where the price resolves it: an in-the-money price resolves only its time value.
+
+    Returns:
+        x; NaN where the price is unknown, at or below intrinsic, or at or above its bound (x over 4).
+    """
+    value, forward, strike, call = _broadcast(price, F, K, right)
+    with np.errstate(all="ignore"):
+        intrinsic = np.maximum(np.where(call, forward - strike, strike - forward), 0.0)
+        return otm_total_vol(value - intrinsic, forward, strike)
+
+
+def otm_total_vol(time_value: F64, forward: F64, strike: F64, guess: F64 | None = None) -> F64:
+    """The same for prices out of the money (time values), arrays of one shape (n,) or scalars' shape ().
+
+    Args:
+        time_value: undiscounted price less intrinsic value, $.
+        forward, strike: $.
+        guess: x known to be near, such as the last one: saves a step where it is given and finite.
+    """
+    with np.errstate(all="ignore"):
+        root = np.sqrt(forward * strike)
+        b = time_value / root
+        y = np.abs(np.log(forward / strike))
+        bound = np.minimum(forward, strike) / root
+        valid = (b > _SMALLEST) & (b < bound) & (y < _MAX_LOG_MONEYNESS) & (forward > 0)
+    out = np.full(np.shape(b), np.nan)
+    out[valid] = _inverted(
+        b[valid], y[valid], (np.abs(forward - strike) / root)[valid], None if guess is None else guess[valid]
+    )
+    return out
+
+
+def _inverted(b: F64, y: F64, sinh_y: F64, guess: F64 | None) -> F64:
+    """x of normalised prices; NaN where the steps don't settle inside the range."""
+    x = np.empty_like(b)
+    kernels.seed_total_vol(b, sinh_y, x)
+    if guess is not None:
+        x = np.where(guess > 0, guess, x)
+    log_b = np.log(b)
+    kernels.refine_total_vol(log_b, y, x, 2)
+    before = x.copy()
+    kernels.refine_total_vol(log_b, y, x, 1)
+    # cubic convergence: a last move below 1e-5 leaves 1e-15
+    rough = np.flatnonzero(~(np.abs(x - before) <= 1e-5 * x))
+    if rough.size:
+        x[rough] = _patiently(log_b[rough], y[rough], x[rough])
+    x[x >= kernels.MAX_TOTAL_VOL] = np.nan
+    return x
+
+
+def _patiently(log_b: F64, y: F64, x: F64) -> F64:
+    kernels.refine_total_vol(log_b, y, x, 30)
+    before = x.copy()
+    kernels.refine_total_vol(log_b, y, x, 1)
+    return np.where(np.abs(x - before) <= 1e-9 * x, x, np.nan)
+
+
+def _broadcast(
+    a: ArrayLike, b: ArrayLike, c: ArrayLike, right: Any
+) -> tuple[F64, F64, F64, NDArray[np.bool_]]:
+    given = np.asarray(right)
+    call = given if given.dtype.kind == "b" else np.isin(given, ["C"] if given.dtype.kind == "U" else [b"C"])
+    floats = [np.asarray(v, dtype=np.float64) for v in (a, b, c)]
+    x, y, z, calls = np.broadcast_arrays(*floats, call)
+    return x, y, z, calls

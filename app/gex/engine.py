@@ -1,0 +1,134 @@
+"""The engine's front: a chain in, a Snapshot out.
+
+surface = fit(chain)                                  # once per chain
+snapshot = expose(surface, Params(side="naive"))      # once per convention
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.exposure import Legs, leg_exposures
+from app.gex.levels import absolute_gamma_strike, walls
+from app.gex.params import Params
+from app.gex.profile import Bells, grid, nearest, roots
+from app.gex.quality import quality_of
+from app.gex.selection import chosen_series
+from app.gex.snapshot import Levels, Snapshot, StrikeTable
+from app.gex.surface import Surface, fit
+from app.gex.tables import heatmap_of, known_or_none, max_pain_of, strike_table, summaries
+from app.market.chain import Chain
+
+F64 = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def compute(
+    chain: Chain,
+    params: Params | None = None,
+    *,
+    rate: float | None = None,
+    default_rate: float | None = None,
+) -> Snapshot:
+    """Fit the chain and expose it under one convention; see `fit` for the rates."""
+    return expose(fit(chain, rate=rate, default_rate=default_rate), params)
+
+
+def contract_gamma(surface: Surface) -> F64:
+    """Gamma of each row of the chain, 1/$, shape (rows,); NaN where unknown or settled."""
+    layout = surface.layout
+    out = np.full(len(layout.row_node), np.nan)
+    known = layout.row_node >= 0
+    out[known] = surface.gamma[layout.row_node[known]]
+    return out
+
+
+def expose(surface: Surface, params: Params | None = None) -> Snapshot:
+    """Exposures, levels, profile and quality of a fitted chain under one convention.
+
+    Whatever the chain lacks is None, NaN or empty in the result and counted in its quality; nothing raises.
+    """
+    params = params or Params()
+    series = chosen_series(surface, params)
+    legs = leg_exposures(surface, params, series[surface.layout.node_series])
+    live = (series & surface.alive)[surface.layout.node_series]
+    strikes = strike_table(surface, legs, live)
+    spots, values, flips = _profile(surface, params, legs)
+    heatmap_dates, heatmap = heatmap_of(surface, legs, live, strikes.strike)
+    return Snapshot(
+        symbol=surface.chain.symbol,
+        spot=known_or_none(surface.spot),
+        as_of_ms=surface.chain.as_of_ms,
+        params=params,
+        levels=_levels(surface, params, legs, live, strikes, flips),
+        strikes=strikes,
+        expiries=summaries(surface, legs, series & surface.alive),
+        heatmap_expiries=heatmap_dates,
+        heatmap=heatmap,
+        profile_spot=spots,
+        profile_gex=values,
+        quality=quality_of(surface, params, series, legs),
+    )
+
+
+def _levels(
+    surface: Surface, params: Params, legs: Legs, live: Bools, strikes: StrikeTable, flips: tuple[float, ...]
+) -> Levels:
+    call, put = legs
+    call_wall, put_wall = walls(strikes.strike, strikes.call_gex, strikes.put_gex, params.walls)
+    flip = nearest(flips, surface.spot)
+    levels = Levels(
+        flip=flip,
+        flips=flips,
+        flip_band=None if flip is None else _flip_band(surface, legs, flip),
+        call_wall=call_wall,
+        put_wall=put_wall,
+        absolute_gamma_strike=absolute_gamma_strike(strikes.strike, strikes.call_gex, strikes.put_gex),
+        max_pain=max_pain_of(surface, legs, live, strikes.strike),
+    )
+    if not (call.used.any() or put.used.any()):
+        return levels
+    calls, puts = float(call.gex.sum()), float(put.gex.sum())
+    gross = float(np.abs(call.gex).sum() + np.abs(put.gex).sum())
+    return replace(levels, net_gex=calls + puts, call_gex=calls, put_gex=puts, gross_gex=gross)
+
+
+def _profile(surface: Surface, params: Params, legs: Legs) -> tuple[F64, F64, tuple[float, ...]]:
+    """The grid, G on it in the convention's unit, and the roots; empty where nothing has weight."""
+    bells = _bells(surface, legs, surface.total_vol)
+    if not len(bells.slope):
+        return np.empty(0), np.empty(0), ()
+    spots = grid(surface.spot)
+    values = bells.over(spots)
+    flips = roots(bells, spots, values)
+    return spots, values if params.unit == "per_1pct" else values / (0.01 * spots), flips
+
+
+def _bells(surface: Surface, legs: Legs, total_vol: F64) -> Bells:
+    """The profile's terms of the used nodes: a strike's call and put collapse into one."""
+    weight = sum(np.where(leg.used, leg.weight, 0.0) for leg in legs)
+    nodes = np.flatnonzero(weight)
+    return Bells.of(
+        surface.spot,
+        surface.node_forward[nodes],
+        surface.node_discount[nodes],
+        surface.layout.strike[nodes],
+        total_vol[nodes],
+        np.asarray(weight)[nodes],
+    )
+
+
+def _flip_band(surface: Surface, legs: Legs, flip: float) -> tuple[float, float] | None:
+    """The flip with all quotes at bid and at ask; None where one of them has no root."""
+    found = [flip]
+    for total_vol in surface.band_vols:
+        bells = _bells(surface, legs, total_vol)
+        spots = grid(surface.spot)
+        near = nearest(roots(bells, spots, bells.over(spots)), flip)
+        if near is None:
+            return None
+        found.append(near)
+    return min(found), max(found)

@@ -1,0 +1,77 @@
+"""Exposures of every node under one convention (gex-math section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.params import Params, Side
+from app.gex.quotes import by_node, count_by_node
+from app.gex.surface import Surface
+
+F64 = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+# Sign of the dealers' position in calls and in puts.
+SIGNS: dict[Side, tuple[float, float]] = {"naive": (1.0, -1.0), "inverted": (-1.0, 1.0), "long": (1.0, 1.0)}
+_LARGEST_FLOW = 1e9
+
+
+@dataclass(frozen=True, eq=False)
+class LegExposure:
+    """The calls or the puts of all nodes, shape (m,) each.
+
+    Attributes:
+        listed: whether the contract is in the chain.
+        weight: signed shares, s w M; NaN where the weight is unknown.
+        gex: exposure in the convention's unit, $; 0 where it isn't in the sums.
+        used: whether it is in the sums.
+        open_interest, volume: contracts; NaN where unknown.
+    """
+
+    listed: Bools
+    weight: F64
+    gex: F64
+    used: Bools
+    open_interest: F64
+    volume: F64
+
+
+Legs = tuple[LegExposure, LegExposure]
+
+
+def leg_exposures(surface: Surface, params: Params, chosen: Bools) -> Legs:
+    """Calls and puts; `chosen` says which nodes are in, shape (m,)."""
+    per_share = surface.density * unit_factor(surface, params)
+    call_sign, put_sign = SIGNS[params.side]
+    layout = surface.layout
+    return (
+        _leg(surface, params, layout.call_row, call_sign, per_share, chosen),
+        _leg(surface, params, layout.put_row, put_sign, per_share, chosen),
+    )
+
+
+def unit_factor(surface: Surface, params: Params) -> float:
+    """What turns gamma S² into the unit: 0.01 per 1 % move, 1/S per point."""
+    return 0.01 if params.unit == "per_1pct" else 1.0 / surface.spot
+
+
+def _leg(
+    surface: Surface, params: Params, rows: NDArray[np.int64], sign: float, per_share: F64, chosen: Bools
+) -> LegExposure:
+    quotes = surface.chain.quotes
+    open_interest = count_by_node(rows, quotes.open_interest)
+    volume = count_by_node(rows, quotes.volume)
+    if params.weight == "flow":
+        # customers' purchases leave the dealer short, calls and puts alike: no side is assumed
+        flow = by_node(rows, quotes.flow)
+        contracts = np.where(np.abs(flow) <= _LARGEST_FLOW, -flow, np.nan)
+    else:
+        counts = {"oi": open_interest, "volume": volume, "oi_plus_volume": open_interest + volume}
+        contracts = sign * counts[params.weight]
+    weight = contracts * surface.layout.multiplier
+    used = chosen & (rows >= 0) & np.isfinite(per_share) & np.isfinite(weight)
+    gex = np.where(used, weight * per_share, 0.0)
+    return LegExposure(rows >= 0, weight, gex, used, open_interest, volume)

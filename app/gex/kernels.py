@@ -1,0 +1,353 @@
+"""The compiled loops: implied total volatility, forwards, interpolation, the profile. NumPy twins are in the tests.
+
+All of them are in this one file because numba's disk cache looks only at the file a kernel is in: a kernel here never
+runs with yesterday's version of a function elsewhere. `math.exp` under numba takes one number at a time; `fast_exp`
+and its kin have no branches, so that the compiler turns them into vector instructions. Kernels expect finite arguments
+in their stated ranges: whoever calls one filters first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+F = TypeVar("F", bound=Callable[..., Any])
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# Everything of fastmath but "no NaN" and "no infinity": a NaN that slips in must come out as one.
+_FASTMATH = {"contract", "reassoc", "arcp", "nsz", "afn"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": _FASTMATH}
+
+
+def kernel(function: F) -> F:
+    """Compile with numba on first call, releasing the interpreter lock; kept on disk where there is a place to."""
+    try:
+        return njit(cache=True, **_OPTIONS)(function)  # type: ignore[no-any-return]
+    except RuntimeError:
+        # neither the package's folder nor the user's cache can be written
+        return njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
+
+
+def inline(function: F) -> F:
+    """A small function that kernels call: it becomes part of them."""
+    return njit(inline="always", **_OPTIONS)(function)  # type: ignore[no-any-return]
+
+
+def _bit_cast(source: Any, target: Any) -> Any:
+    """A function for kernels that reads the bits of one 64-bit type as another."""
+
+    def cast(_context: Any, _value: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            return builder.bitcast(args[0], context.get_value_type(target))
+
+        return target(source), generate
+
+    return intrinsic(cast)
+
+
+_as_float = _bit_cast(types.int64, types.float64)
+_as_bits = _bit_cast(types.float64, types.int64)
+
+
+@inline
+def fast_exp(value: float) -> float:
+    """e to the value, 2e-16 relative, for |value| up to 700; below -700 it is as good as zero."""
+    bounded = min(max(value, -700.0), 700.0)
+    n = np.floor(bounded * 1.4426950408889634 + 0.5)
+    r = (bounded - n * 0.6931471803691238) - n * 1.9082149292705877e-10
+    p = 1.6059043836821613e-10
+    p = p * r + 2.08767569878681e-09
+    p = p * r + 2.505210838544172e-08
+    p = p * r + 2.755731922398589e-07
+    p = p * r + 2.7557319223985893e-06
+    p = p * r + 2.48015873015873e-05
+    p = p * r + 0.0001984126984126984
+    p = p * r + 0.001388888888888889
+    p = p * r + 0.008333333333333333
+    p = p * r + 0.041666666666666664
+    p = p * r + 0.16666666666666666
+    p = p * r + 0.5
+    p = p * r + 1.0
+    p = p * r + 1.0
+    return p * _as_float((np.int64(n) + 1023) << 52)  # type: ignore[no-any-return]
+
+
+@inline
+def fast_log(value: float) -> float:
+    """The natural logarithm of a positive normal number, 1e-16 absolute near one and relative elsewhere."""
+    bits = _as_bits(value)
+    # the mantissa between sqrt(1/2) and sqrt(2)
+    shifted = bits - 0x3FE6A09E667F3BCD
+    n = shifted >> 52
+    m = _as_float(bits - (n << 52))
+    s = (m - 1.0) / (m + 1.0)
+    w = s * s
+    # atanh(s) / s in s²
+    p = -39.5674752381055
+    p = ((p * w + 4.750206427454088) * w - 0.14887216674177992) * w + 0.09661111199763861
+    p = ((p * w + 0.11103061517899958) * w + 0.14285776919940743) * w + 0.19999999753899866
+    p = (p * w + 0.3333333333372939) * w + 0.9999999999999987
+    return 2.0 * s * p + np.float64(n) * 0.6931471805599453  # type: ignore[no-any-return]
+
+
+@inline
+def fast_erfcx(z: float) -> float:
+    """exp(z²) erfc(z), 4e-14 relative, for z of -1.5 and more."""
+    # erfcx(z) (z + 4.5) as a polynomial in u, interpolated at Chebyshev nodes; four chains that run side by side
+    scale = 1.0 / (z + 4.5)
+    u = (z - 1.5) * scale
+    v = u * u * u * u
+    a = (
+        (2.5937506170184526e-06 * v - 9.102123267776159e-05) * v - 0.0022410621730336467
+    ) * v - 0.024317673765099343
+    a = ((a * v + 1.9604775908163914) * v + 10.36795017648603) * v + 1.9295124987259271
+    b = (
+        (4.949117148364032e-07 * v + 8.281842046589759e-06) * v - 0.00010336643046887021
+    ) * v - 0.01688846686041685
+    b = ((b * v - 0.42753625178602694) * v - 9.799678389312215) * v - 3.9609125396457383
+    c = (
+        (-7.205332318941752e-07 * v + 6.988715742611224e-06) * v + 0.0004940097196342523
+    ) * v + 0.009187196826507225
+    c = ((c * v - 0.11393900666653428) * v + 7.538595574740092) * v + 6.597287030757213
+    d = (
+        (-2.963071757996522e-06 * v - 1.0263487099480156e-05) * v + 0.0016807545967081011
+    ) * v + 0.12480919757870809
+    d = (d * v - 4.54575902262332) * v - 9.074342058331982
+    return ((d * u + c) * u + b) * u * scale + a * scale
+
+
+# --- the normalised Black price and its inverse --------------------------------------------------
+# b(y, x): undiscounted price of the out-of-the-money option over sqrt(F K), with y = |ln(F/K)| and total volatility x.
+# With h = y/x and t = x/2 it is exp(-(h² + t²)/2) (erfcx((h-t)/√2) - erfcx((h+t)/√2)) / 2 (P. Jäckel, Let's be rational).
+
+_SQRT_HALF = 0.7071067811865476
+_SQRT_2_OVER_PI = 0.7978845608028654
+# Above this total volatility a price no longer tells one from another, and fast_erfcx ends.
+MAX_TOTAL_VOL = 4.0
+
+
+@kernel
+def normalised_black(y: F64, x: F64, out: F64) -> None:
+    """b(y, x) into `out`, shape (n,) each; y >= 0, 0 < x <= MAX_TOTAL_VOL."""
+    for i in range(y.size):
+        h = y[i] / x[i]
+        t = 0.5 * x[i]
+        low = fast_erfcx((h - t) * _SQRT_HALF)
+        high = fast_erfcx((h + t) * _SQRT_HALF)
+        out[i] = 0.5 * fast_exp(-0.5 * (h * h + t * t)) * (low - high)
+
+
+@kernel
+def seed_total_vol(b: F64, sinh_y: F64, x: F64) -> None:
+    """A first x for price b, within some 0.1 %: the Bachelier inverse, a function of b over moneyness alone.
+
+    `sinh_y` is |F - K| / sqrt(F K). The six coefficients are a least-squares fit of h/a over w = 1/sqrt(1 + a), where
+    a = atanh of the time value's complement; exact inversion follows in `refine_total_vol`.
+    """
+    for i in range(b.size):
+        u = sinh_y[i] / b[i]
+        log_u = fast_log(1.0 + u)
+        ratio = 1.0 + 0.5 * u if u < 1e-5 else u / log_u
+        w = 1.0 / np.sqrt(1.0 + 0.5 * log_u)
+        p = 8.3043404 * w - 32.963042
+        p = ((p * w + 50.144731) * w - 35.289775) * w + 11.057068
+        p = ((p * w - 2.624811) * w + 2.1693841) * w
+        x[i] = min(max(2.0 * b[i] * ratio / p, 1e-9), MAX_TOTAL_VOL)
+
+
+@kernel
+def refine_total_vol(log_b: F64, y: F64, x: F64, steps: int) -> None:
+    """Halley's steps on ln b(y, x) = log_b, in place. From `seed_total_vol` three give all digits."""
+    for _ in range(steps):
+        for i in range(x.size):
+            h = y[i] / x[i]
+            t = 0.5 * x[i]
+            gap = fast_erfcx((h - t) * _SQRT_HALF) - fast_erfcx((h + t) * _SQRT_HALF)
+            error = fast_log(0.5 * gap) - 0.5 * (h * h + t * t) - log_b[i]
+            slope = _SQRT_2_OVER_PI / gap
+            newton = error / slope
+            bend = h * h / x[i] - 0.5 * t - slope
+            factor = max(1.0 - 0.5 * newton * bend, 0.3)
+            moved = min(max(x[i] - newton / factor, 0.3 * x[i]), 3.0 * x[i])
+            x[i] = min(max(moved, 1e-9), MAX_TOTAL_VOL)
+
+
+# --- series by series -----------------------------------------------------------------------------
+
+# Pairs of call and put that one forward is taken from, and the fewest that will do.
+_PAIRS = 20
+_MIN_PAIRS = 3
+
+
+@kernel
+def parity_forwards(
+    starts: I64,
+    strike: F64,
+    gap: F64,
+    spread: F64,
+    usable: Bools,
+    discount: F64,
+    centre: F64,
+    out: F64,
+) -> None:
+    """Forward of each series by put-call parity, into `out`, shape (s,); NaN where fewer than three pairs are usable.
+
+    The weighted median of K + (C - P)/D over the 20 usable pairs nearest `centre`, then once more around that.
+
+    Args:
+        starts: where each series' nodes begin, and one past the last, shape (s + 1,). Strikes ascend within a series.
+        strike, gap, spread: K, C - P and the sum of both spreads in $, shape (m,).
+        usable: whether both legs have a usable mid, shape (m,).
+        discount, centre: D, and a first idea of the forward, shape (s,).
+    """
+    value = np.empty(_PAIRS)
+    weight = np.empty(_PAIRS)
+    for s in range(out.size):
+        lo, hi = starts[s], starts[s + 1]
+        found = centre[s]
+        for _ in range(2):
+            n = _nearest_pairs(lo, hi, found, strike, gap, spread, usable, discount[s], value, weight)
+            found = _weighted_median(value, weight, n) if n >= _MIN_PAIRS else np.nan
+            if not found > 0.0:
+                found = np.nan
+                break
+        out[s] = found
+
+
+@inline
+def _nearest_pairs(
+    lo: int,
+    hi: int,
+    centre: float,
+    strike: F64,
+    gap: F64,
+    spread: F64,
+    usable: Bools,
+    discount: float,
+    value: F64,
+    weight: F64,
+) -> int:
+    """Fill value and weight from the usable pairs nearest `centre`; returns how many."""
+    right = lo + np.searchsorted(strike[lo:hi], centre)
+    left = right - 1
+    n = 0
+    while n < value.size and (left >= lo or right < hi):
+        take_left = left >= lo and (right >= hi or centre - strike[left] <= strike[right] - centre)
+        i = left if take_left else right
+        if take_left:
+            left -= 1
+        else:
+            right += 1
+        if usable[i]:
+            value[n] = strike[i] + gap[i] / discount
+            weight[n] = 1.0 / (spread[i] + 0.01)
+            n += 1
+    return n
+
+
+@inline
+def _weighted_median(value: F64, weight: F64, n: int) -> float:
+    """The value at which half of the weight lies on either side; sorts the first n in place."""
+    total = 0.0
+    for i in range(n):
+        v, w = value[i], weight[i]
+        total += w
+        j = i - 1
+        while j >= 0 and value[j] > v:
+            value[j + 1] = value[j]
+            weight[j + 1] = weight[j]
+            j -= 1
+        value[j + 1] = v
+        weight[j + 1] = w
+    below = 0.0
+    for i in range(n):
+        below += weight[i]
+        if below == 0.5 * total and i + 1 < n:
+            return 0.5 * (value[i] + value[i + 1])  # type: ignore[no-any-return]
+        if below > 0.5 * total:
+            return value[i]  # type: ignore[no-any-return]
+    return np.nan
+
+
+@kernel
+def fill_between(starts: I64, log_strike: F64, known: Bools, x: F64, filled: Bools) -> None:
+    """Interpolate x linearly in ln K between known neighbours of a series, in place; `filled` marks where."""
+    for s in range(starts.size - 1):
+        last = -1
+        for i in range(starts[s], starts[s + 1]):
+            if not known[i]:
+                continue
+            if last >= 0:
+                width = log_strike[i] - log_strike[last]
+                for j in range(last + 1, i):
+                    share = (log_strike[j] - log_strike[last]) / width if width > 0.0 else 0.5
+                    x[j] = x[last] + share * (x[i] - x[last])
+                    filled[j] = True
+            last = i
+
+
+@kernel
+def at_the_money(
+    starts: I64, strike: F64, forward: F64, known: Bools, x: F64, straddle: F64, out_x: F64, out_straddle: F64
+) -> None:
+    """Total volatility at K = F (linear in ln K between known neighbours), and the straddle mid nearest it; NaN if unknown.
+
+    Args:
+        starts: where each series' nodes begin, and one past the last, shape (s + 1,).
+        strike, x, straddle: K, total volatility, and call mid + put mid (NaN where a leg has none), shape (m,).
+        known: where x comes from a price, shape (m,).
+        forward, out_x, out_straddle: shape (s,).
+    """
+    for s in range(forward.size):
+        out_x[s] = np.nan
+        out_straddle[s] = np.nan
+        below, above, nearest = -1, -1, -1
+        for i in range(starts[s], starts[s + 1]):
+            if known[i] and strike[i] <= forward[s]:
+                below = i
+            if known[i] and strike[i] >= forward[s] and above < 0:
+                above = i
+            if straddle[i] > 0.0 and (
+                nearest < 0 or abs(strike[i] - forward[s]) < abs(strike[nearest] - forward[s])
+            ):
+                nearest = i
+        if below < 0 or above < 0:
+            continue
+        width = np.log(strike[above] / strike[below])
+        share = np.log(forward[s] / strike[below]) / width if width > 0.0 else 0.0
+        out_x[s] = x[below] + share * (x[above] - x[below])
+        # a straddle far from the forward is no at-the-money straddle
+        if nearest >= 0 and abs(np.log(strike[nearest] / forward[s])) <= 0.5 * out_x[s]:
+            out_straddle[s] = straddle[nearest]
+
+
+# --- the profile ------------------------------------------------------------------------------------
+# G(S') / (0.01 S') is the sum of height exp(-(a ln S' + c)²/2), where a = 1/x and c = (ln(F/S) - ln K)/x + x/2.
+
+
+@kernel
+def bell_sum(log_spot: float, slope: F64, offset: F64, height: F64) -> float:
+    """Sum of height exp(-(slope log_spot + offset)²/2), exact at one price."""
+    total = 0.0
+    for i in range(slope.size):
+        d = slope[i] * log_spot + offset[i]
+        total += height[i] * fast_exp(-0.5 * d * d)
+    return total
+
+
+@kernel
+def bell_sums(log_spots: F64, slope: F64, offset: F64, height: F64, out: F64) -> None:
+    """The same at many prices, shape (levels,)."""
+    for j in range(log_spots.size):
+        total = 0.0
+        for i in range(slope.size):
+            d = slope[i] * log_spots[j] + offset[i]
+            total += height[i] * fast_exp(-0.5 * d * d)
+        out[j] = total

@@ -1,0 +1,48 @@
+"""The levels that are strikes: walls, absolute gamma, max pain (gex-math section 4)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.params import Walls
+
+F64 = NDArray[np.float64]
+
+
+def walls(strike: F64, call: F64, put: F64, definition: Walls) -> tuple[float | None, float | None]:
+    """Call wall and put wall; None where there is no such exposure.
+
+    "gross": the largest call and the largest put exposure, whatever their sign. "net": the largest positive and the
+    largest negative net strike.
+    """
+    if definition == "net":
+        return _largest(strike, call + put), _largest(strike, -(call + put))
+    return _largest(strike, np.abs(call)), _largest(strike, np.abs(put))
+
+
+def absolute_gamma_strike(strike: F64, call: F64, put: F64) -> float | None:
+    """The strike with the most gamma, calls and puts added without their signs."""
+    return _largest(strike, np.abs(call) + np.abs(put))
+
+
+def max_pain(strike: F64, call_shares: F64, put_shares: F64) -> float | None:
+    """The strike at which all options together are worth least at expiry; None without open interest.
+
+    Args:
+        strike: ascending, shape (k,).
+        call_shares, put_shares: open interest times multiplier, shape (k,).
+    """
+    if not (np.sum(call_shares) + np.sum(put_shares) > 0):
+        return None
+    puts_above = np.cumsum(put_shares[::-1])[::-1]
+    put_worth = np.cumsum((put_shares * strike)[::-1])[::-1] - puts_above * strike
+    call_worth = np.cumsum(call_shares) * strike - np.cumsum(call_shares * strike)
+    return float(strike[np.argmin(call_worth + put_worth)])
+
+
+def _largest(strike: F64, size: F64) -> float | None:
+    if not size.size:
+        return None
+    i = int(np.argmax(size))
+    return float(strike[i]) if size[i] > 0 else None

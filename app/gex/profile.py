@@ -1,0 +1,86 @@
+"""The profile G(S') and its roots (gex-math section 4): every contract revalued with x and F/S held."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex import kernels
+
+F64 = NDArray[np.float64]
+
+LEVELS = 200
+SPAN = 0.2
+# A total below this share of the profile's largest is rounding, and its sign says nothing.
+_NOISE = 1e-12
+_ROOT_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Bells:
+    """What the profile is a sum of: S' height exp(-(slope ln S' + offset)²/2), one per node with weight, shape (n,).
+
+    `G` in $ per 1 % move; per point it is G / (0.01 S').
+    """
+
+    slope: F64
+    offset: F64
+    height: F64
+
+    @classmethod
+    def of(cls, spot: float, forward: F64, discount: F64, strike: F64, total_vol: F64, weight: F64) -> Bells:
+        """From F, D, K, x and s w M of each node, shape (n,); every value finite."""
+        slope = 1.0 / total_vol
+        offset = np.log(forward / spot / strike) * slope + 0.5 * total_vol
+        height = (0.01 / math.sqrt(2 * math.pi) / spot) * weight * discount * forward * slope
+        return cls(slope, offset, height)
+
+    def at(self, spot: float) -> float:
+        """G at one price."""
+        return spot * float(kernels.bell_sum(math.log(spot), self.slope, self.offset, self.height))
+
+    def over(self, spots: F64) -> F64:
+        """G at each price, shape (levels,)."""
+        out = np.empty(len(spots))
+        kernels.bell_sums(np.log(spots), self.slope, self.offset, self.height, out)
+        return out * spots
+
+
+def grid(spot: float) -> F64:
+    """The levels S': a geometric grid over ±20 % of spot, shape (200,)."""
+    return np.geomspace((1 - SPAN) * spot, (1 + SPAN) * spot, LEVELS)
+
+
+def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
+    """Every price at which G changes sign on the grid, ascending, refined on the exact sum far below 1e-6 of spot."""
+    loud = np.flatnonzero(np.abs(values) > _NOISE * np.max(np.abs(values), initial=0.0))
+    turns = np.flatnonzero(np.diff(np.sign(values[loud])) != 0)
+    return tuple(_refined(bells, float(spots[loud[i]]), float(spots[loud[i + 1]])) for i in turns)
+
+
+def _refined(bells: Bells, low: float, high: float) -> float:
+    """The root between two prices of opposite sign, by the Illinois method."""
+    at_low, at_high = bells.at(low), bells.at(high)
+    side = 0
+    for _ in range(100):
+        middle = (low * at_high - high * at_low) / (at_high - at_low)
+        value = bells.at(middle)
+        if value == 0.0 or high - low <= _ROOT_TOLERANCE * high:
+            return middle
+        if (value > 0) == (at_high > 0):
+            at_low = at_low / 2 if side == 1 else at_low
+            step, high, at_high, side = high - middle, middle, value, 1
+        else:
+            at_high = at_high / 2 if side == -1 else at_high
+            step, low, at_low, side = middle - low, middle, value, -1
+        if step <= _ROOT_TOLERANCE * high:
+            return middle
+    return 0.5 * (low + high)
+
+
+def nearest(prices: tuple[float, ...], spot: float) -> float | None:
+    """The one nearest spot; None when there is none."""
+    return min(prices, key=lambda price: abs(price - spot), default=None)

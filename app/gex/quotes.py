@@ -1,0 +1,74 @@
+"""Quotes by node: which are usable, their mids and spreads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.layout import Layout
+from app.market.chain import Quotes
+
+F64 = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+# A quote whose spread is above its mid says too little; nickels and dimes may, they can't be quoted tighter.
+_WIDEST_SPREAD = 1.0
+_SMALL_SPREAD = 0.25
+_LARGEST_PRICE = 1e8
+_LARGEST_COUNT = 1e9
+
+
+@dataclass(frozen=True, eq=False)
+class Leg:
+    """The calls or the puts of all nodes, shape (m,) each; NaN where a node has none.
+
+    Attributes:
+        listed: whether the contract is in the chain.
+        bid, ask, mid: $; NaN unless the quote is usable: bid > 0, ask >= bid, spread sane.
+    """
+
+    listed: Bools
+    bid: F64
+    ask: F64
+    mid: F64
+
+    @property
+    def usable(self) -> Bools:
+        return ~np.isnan(self.mid)
+
+    @property
+    def spread(self) -> F64:
+        return self.ask - self.bid
+
+
+def legs_of(layout: Layout, quotes: Quotes) -> tuple[Leg, Leg]:
+    """Calls and puts by node."""
+    return _leg(layout.call_row, quotes), _leg(layout.put_row, quotes)
+
+
+def by_node(rows: NDArray[np.int64], column: NDArray[np.floating]) -> F64:
+    """A column of the chain by node: NaN where the leg isn't listed, shape (m,)."""
+    out = np.full(len(rows), np.nan)
+    listed = rows >= 0
+    out[listed] = column[rows[listed]]
+    return out
+
+
+def count_by_node(rows: NDArray[np.int64], column: NDArray[np.floating]) -> F64:
+    """Open interest or volume by node: NaN where unknown (also: negative or absurd), shape (m,)."""
+    found = by_node(rows, column)
+    found[~((found >= 0) & (found <= _LARGEST_COUNT))] = np.nan
+    return found
+
+
+def _leg(rows: NDArray[np.int64], quotes: Quotes) -> Leg:
+    bid, ask = by_node(rows, quotes.bid), by_node(rows, quotes.ask)
+    mid = 0.5 * (bid + ask)
+    spread = ask - bid
+    usable = (bid > 0) & (spread >= 0) & (ask <= _LARGEST_PRICE)
+    usable &= (spread <= _WIDEST_SPREAD * mid) | (spread <= _SMALL_SPREAD)
+    for column in (bid, ask, mid):
+        column[~usable] = np.nan
+    return Leg(rows >= 0, bid, ask, mid)

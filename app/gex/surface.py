@@ -1,0 +1,277 @@
+"""From quotes to forwards and total volatilities: what a chain says before any convention is chosen.
+
+gex-math section 2: price first. Vendor volatility is the last fallback, vendor greeks are never used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex import kernels
+from app.gex.black import otm_total_vol
+from app.gex.layout import Layout, layout_of
+from app.gex.quotes import Leg, by_node, legs_of
+from app.gex.rates import HIGHEST, LOWEST, parity_rate
+from app.market.chain import Chain
+
+F64 = NDArray[np.float64]
+I8 = NDArray[np.int8]
+Bools = NDArray[np.bool_]
+
+MS_PER_YEAR = 365 * 86_400_000
+
+# Where a forward or a total volatility comes from: codes are positions here.
+FORWARD_SOURCES = (None, "parity", "carry", "rate")
+VOL_SOURCES = (None, "otm", "other_leg", "interpolated", "vendor")
+OTM, OTHER_LEG, INTERPOLATED, VENDOR = 1, 2, 3, 4
+PARITY, CARRY, RATE = 1, 2, 3
+
+_VENDOR_VOLS = (0.005, 10.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """Forwards and total volatilities of a chain; independent of convention, so one serves many Params.
+
+    Shapes: s series, m nodes (a strike of a series), as `layout` orders them.
+
+    Attributes:
+        rate: discount rate per year; rate_source says whence: argument, chain, parity, setting or none (0 is used then).
+        years: time to settlement, ACT/365, shape (s,); alive: whether it hasn't settled yet.
+        discount, forward: D and F, shape (s,); F is NaN where there is none; forward_source are codes of FORWARD_SOURCES.
+        total_vol: x, shape (m,), NaN where unknown; vol_source are codes of VOL_SOURCES.
+    """
+
+    chain: Chain
+    layout: Layout
+    call: Leg
+    put: Leg
+    rate: float
+    rate_source: str
+    years: F64
+    alive: Bools
+    discount: F64
+    forward: F64
+    forward_source: I8
+    total_vol: F64
+    vol_source: I8
+
+    @property
+    def spot(self) -> float:
+        """S in $; NaN when unknown."""
+        return self.chain.spot if self.chain.spot > 0 and math.isfinite(self.chain.spot) else math.nan
+
+    @cached_property
+    def node_forward(self) -> F64:
+        """F of each node, shape (m,)."""
+        return self.forward[self.layout.node_series]
+
+    @cached_property
+    def node_discount(self) -> F64:
+        """D of each node, shape (m,)."""
+        return self.discount[self.layout.node_series]
+
+    @cached_property
+    def d1(self) -> F64:
+        """d1 at the present spot, shape (m,)."""
+        with np.errstate(all="ignore"):
+            x = self.total_vol
+            return np.log(self.node_forward / self.layout.strike) / x + 0.5 * x
+
+    @cached_property
+    def density(self) -> F64:
+        """D F phi(d1) / x = gamma S², $ per share, shape (m,); NaN where unknown."""
+        phi = np.exp(-0.5 * self.d1**2) / math.sqrt(2 * math.pi)
+        return self.node_discount * self.node_forward * phi / self.total_vol
+
+    @cached_property
+    def gamma(self) -> F64:
+        """Gamma of each node, 1/$, shape (m,): a strike's call and put share it."""
+        return self.density / self.spot**2
+
+    @cached_property
+    def band_vols(self) -> tuple[F64, F64]:
+        """x with all quotes at bid and at ask, shape (m,) each; x itself where it comes from no quote."""
+        bid = _priced_vols(self, self.call.bid, self.put.bid)
+        ask = _priced_vols(self, self.call.ask, self.put.ask)
+        return np.fmin(bid, self.total_vol), np.fmax(ask, self.total_vol)
+
+    @cached_property
+    def money(self) -> tuple[F64, F64]:
+        """Of each series: total volatility at the forward, and the at-the-money straddle mid in $; NaN where unknown."""
+        known = (self.vol_source == OTM) | (self.vol_source == OTHER_LEG)
+        x, straddle = np.empty(len(self.forward)), np.empty(len(self.forward))
+        kernels.at_the_money(
+            self.layout.starts,
+            self.layout.strike,
+            self.forward,
+            known,
+            self.total_vol,
+            self.call.mid + self.put.mid,
+            x,
+            straddle,
+        )
+        return x, straddle
+
+
+def fit(chain: Chain, *, rate: float | None = None, default_rate: float | None = None) -> Surface:
+    """Forwards and total volatilities of a chain.
+
+    The rate is the first of: `rate`; the chain's own; the one its put-call parity implies; `default_rate`; 0, labelled.
+
+    Args:
+        chain: any chain, empty or faulty ones too: what can't be used stays NaN and is counted when exposed.
+        rate: overrides everything, fraction per year.
+        default_rate: used only where neither the chain nor parity has one.
+    """
+    layout = layout_of(chain.contracts)
+    call, put = legs_of(layout, chain.quotes)
+    years = (layout.settle_ms - chain.as_of_ms) / MS_PER_YEAR
+    alive = years > 0
+    spot = chain.spot if chain.spot > 0 and math.isfinite(chain.spot) else math.nan
+    gap, spread = call.mid - put.mid, call.spread + put.spread
+    r, source = _rate(chain, rate, default_rate, layout, gap, spread, years, spot)
+    discount = np.exp(-r * np.maximum(years, 0.0))
+    forward, forward_source = _forwards(layout, gap, spread, discount, years, alive, spot, r)
+    total_vol, vol_source = _total_vols(chain, layout, call, put, forward, discount, years)
+    return Surface(
+        chain,
+        layout,
+        call,
+        put,
+        r,
+        source,
+        years,
+        alive,
+        discount,
+        forward,
+        forward_source,
+        total_vol,
+        vol_source,
+    )
+
+
+def _rate(
+    chain: Chain,
+    rate: float | None,
+    default: float | None,
+    layout: Layout,
+    gap: F64,
+    spread: F64,
+    years: F64,
+    spot: float,
+) -> tuple[float, str]:
+    if rate is not None:
+        return rate, "argument"
+    if LOWEST <= chain.rate <= HIGHEST:
+        return chain.rate, "chain"
+    implied = parity_rate(layout.starts, layout.strike, gap, spread, years, spot)
+    if not math.isnan(implied):
+        return implied, "parity"
+    return (default, "setting") if default is not None else (0.0, "none")
+
+
+def _forwards(
+    layout: Layout,
+    gap: F64,
+    spread: F64,
+    discount: F64,
+    years: F64,
+    alive: Bools,
+    spot: float,
+    rate: float,
+) -> tuple[F64, I8]:
+    """F of each series and whence: parity, else the carry of the nearest expiry that has one, else the rate."""
+    source = np.zeros(len(years), np.int8)
+    forward = np.full(len(years), np.nan)
+    if math.isnan(spot) or not alive.any():
+        return forward, source
+    usable = np.isfinite(gap) & alive[layout.node_series]
+    kernels.parity_forwards(
+        layout.starts, layout.strike, gap, spread, usable, discount, np.full(len(years), spot), forward
+    )
+    with np.errstate(all="ignore"):
+        drift = np.log(forward / spot)
+    # beyond this it is a fault of the quotes, not a carry
+    plausible = alive & (layout.adjusted | (np.abs(drift) <= 0.05 + 0.25 * years))
+    source[plausible & np.isfinite(forward)] = PARITY
+    donors = np.flatnonzero((source == PARITY) & ~layout.adjusted)
+    for s in np.flatnonzero(alive & (source == 0)):
+        forward[s], source[s] = _fallback_forward(int(s), donors, drift, years, spot, rate)
+    forward[~alive] = np.nan
+    return forward, source
+
+
+def _fallback_forward(
+    s: int, donors: NDArray[np.int64], drift: F64, years: F64, spot: float, rate: float
+) -> tuple[float, int]:
+    if not donors.size:
+        return spot * math.exp(rate * years[s]), RATE
+    nearest = donors[np.argmin(np.abs(years[donors] - years[s]))]
+    return spot * math.exp(drift[nearest] / years[nearest] * years[s]), CARRY
+
+
+def _total_vols(
+    chain: Chain, layout: Layout, call: Leg, put: Leg, forward: F64, discount: F64, years: F64
+) -> tuple[F64, I8]:
+    """x of each node and whence: the out-of-the-money mid, the other leg, neighbours, the vendor."""
+    node_forward = forward[layout.node_series]
+    value, source = _time_values(
+        call.mid, put.mid, call.bid, put.bid, node_forward, discount[layout.node_series], layout.strike
+    )
+    x = otm_total_vol(value, node_forward, layout.strike)
+    source[np.isnan(x)] = 0
+    filled = np.zeros(len(x), bool)
+    kernels.fill_between(layout.starts, np.log(layout.strike), source > 0, x, filled)
+    source[filled] = INTERPOLATED
+    vendor = _vendor_vols(chain, layout, node_forward) * np.sqrt(np.maximum(years, 0.0))[layout.node_series]
+    use = (source == 0) & (vendor > 0) & (vendor < kernels.MAX_TOTAL_VOL) & np.isfinite(node_forward)
+    x[use] = vendor[use]
+    source[use] = VENDOR
+    return x, source
+
+
+def _time_values(
+    call: F64, put: F64, call_bid: F64, put_bid: F64, forward: F64, discount: F64, strike: F64
+) -> tuple[F64, I8]:
+    """Undiscounted time value of each node, and the leg it is from."""
+    otm_is_call = strike >= forward
+    intrinsic = np.abs(forward - strike)
+    otm = np.where(otm_is_call, call, put) / discount
+    itm = np.where(otm_is_call, put, call) / discount - intrinsic
+    # an in-the-money price tells its time value only when even its bid is above intrinsic
+    itm_bid = np.where(otm_is_call, put_bid, call_bid) / discount - intrinsic
+    source = np.where(otm > 0, OTM, np.where(itm_bid > 0, OTHER_LEG, 0)).astype(np.int8)
+    source[np.isnan(forward)] = 0
+    value = np.where(source == OTM, otm, itm)
+    return np.where(source > 0, value, np.nan), source
+
+
+def _vendor_vols(chain: Chain, layout: Layout, forward: F64) -> F64:
+    """The vendor's volatility of the out-of-the-money leg, else of the other, a fraction per year; NaN if none."""
+    legs = []
+    for rows in (layout.call_row, layout.put_row):
+        vol = by_node(rows, chain.quotes.iv)
+        vol[~((vol >= _VENDOR_VOLS[0]) & (vol <= _VENDOR_VOLS[1]))] = np.nan
+        legs.append(vol)
+    otm_is_call = layout.strike >= forward
+    first, second = np.where(otm_is_call, legs[0], legs[1]), np.where(otm_is_call, legs[1], legs[0])
+    return np.where(np.isnan(first), second, first)
+
+
+def _priced_vols(surface: Surface, call: F64, put: F64) -> F64:
+    """x from other prices of the same legs; the surface's own where it comes from no quote or the price has no value."""
+    layout, mids = surface.layout, surface.total_vol
+    otm_is_call = layout.strike >= surface.node_forward
+    otm, itm = np.where(otm_is_call, call, put), np.where(otm_is_call, put, call)
+    intrinsic = np.abs(surface.node_forward - layout.strike)
+    own = surface.vol_source == OTM
+    value = np.where(own, otm, itm) / surface.node_discount - np.where(own, 0.0, intrinsic)
+    quoted = own | (surface.vol_source == OTHER_LEG)
+    x = otm_total_vol(np.where(quoted, value, np.nan), surface.node_forward, layout.strike, guess=mids)
+    return np.where(np.isnan(x), mids, x)
