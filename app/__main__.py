@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "the same on the simulator, whatever the credentials",
     "simulate": "Schwab's stand-in alone",
     "feed": "the feed alone, publishing to REDIS_URL",
+    "listen": "answer Schwab's callback over TLS; run does it by itself",
     "gex": "compute gamma exposure from a chain file",
 }
 

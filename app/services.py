@@ -13,7 +13,6 @@ from app.cache.slot import RedisSlot
 from app.schwab.oauth import OAuth
 from app.schwab.tokens import FileSlot, Slot, TokenCipher, TokenStore
 from app.settings import Settings
-from app.simulator.person import approve
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ def demo_sign_in(settings: Settings, oauth: OAuth) -> Callable[[], None] | None:
         return None
 
     def sign_in() -> None:
+        from app.simulator.person import approve  # whoever runs on Schwab never needs it
+
         login = oauth.authorize()
         code, _ = OAuth.read_redirect(approve(login.url))
         oauth.exchange(code, login.code_verifier)

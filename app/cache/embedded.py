@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -40,25 +42,22 @@ def server_binary() -> str:
     raise CacheError("there is no redis-server here", cure="Install Redis, or set REDIS_URL.")
 
 
-def private_folder() -> Path:
-    """A new folder that only this user may enter, with a path short enough for a socket."""
-    folder = Path(tempfile.mkdtemp(prefix="gex-"))
-    if len(str(folder / SOCKET_NAME)) <= _LONGEST_SOCKET_PATH:
-        return folder
-    folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix="gex-", dir="/tmp"))
+def private_path() -> Path:
+    """Where a new server's socket may go: a name nobody can guess, short enough for a socket. Makes nothing yet."""
+    name = f"gex-{secrets.token_hex(8)}"
+    folder = Path(tempfile.gettempdir()) / name
+    return folder if len(str(folder / SOCKET_NAME)) <= _LONGEST_SOCKET_PATH else Path("/tmp") / name  # noqa: S108 - nobody can guess it
 
 
 class EmbeddedRedis:
     """`with EmbeddedRedis() as server: open_store(server.url)`. Keeps nothing on disk.
 
     Args:
-        folder: where its socket goes; must be private. None makes one, and removes it at `stop`.
+        folder: where its socket goes; made at `start`, open to this user only, and removed at `stop`.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._own_folder = folder is None
-        self.folder = folder or private_folder()
+        self.folder = folder or private_path()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -67,9 +66,9 @@ class EmbeddedRedis:
         return f"unix://{self.folder / SOCKET_NAME}"
 
     def start(self) -> None:
-        """Start the server and wait until it answers. Raises CacheError."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Start the server and wait until it answers; again after it died, too. Raises CacheError."""
         try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.process = spawn(self._command(), output=subprocess.DEVNULL)
         except OSError as error:
             raise CacheError(f"redis-server does not start: {error.strerror}") from error
@@ -80,8 +79,9 @@ class EmbeddedRedis:
         if self.process is not None:
             end(self.process)
             self.process = None
-        if self._own_folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (self.folder / SOCKET_NAME).unlink(missing_ok=True)
+            self.folder.rmdir()
 
     def __enter__(self) -> EmbeddedRedis:
         self.start()

@@ -1,0 +1,287 @@
+"""How gunicorn runs the product: what gunicorn.conf.py asks for, and what happens in its hooks.
+
+The master starts one keeper (app.keeper) for everything beside the web workers. Each worker starts its own thread of
+the feed in `post_worker_init`, never at import; the lease in the cache decides which of them feeds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from gunicorn.glogging import Logger
+
+from app.access.callback import listener_address
+from app.cache import MEMORY_URL
+from app.cache.embedded import SOCKET_NAME, private_path
+from app.errors import CacheError, GexError, SettingsError
+from app.keeper import READY, Plan
+from app.log import configure
+from app.processes import app_command, die_with_parent, end, spawn
+from app.services import Services, build_services, demo_sign_in
+from app.settings import Settings, get_settings, is_loopback
+from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 5
+_FEED_STOP_S = 3.0
+_KEEPER_START_S = 20.0
+_KEEPER_STOP_S = 4.0
+_MOST_WORKERS = 4
+
+
+class Hosting:
+    """One gunicorn server: its settings, the plan for its keeper, and the hooks."""
+
+    def __init__(self, settings: Settings, plan: Plan) -> None:
+        self.settings = settings
+        self.plan = plan
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._feed: Any = None
+
+    @property
+    def bind(self) -> str:
+        """gunicorn's `bind`."""
+        return address(self.settings)
+
+    @property
+    def workers(self) -> int:
+        """gunicorn's `workers`: one per core, four at most; one alone where the cache is in the process's memory."""
+        if self.settings.redis_url == MEMORY_URL:
+            return 1
+        return self.settings.workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+
+    # --- in the master ----------------------------------------------------------------------------
+
+    def on_starting(self, server: Any) -> None:
+        """Start the keeper, and compile and import what the first requests need: the workers inherit it."""
+        try:
+            refuse_open_door(self.settings, [str(bound) for bound in server.cfg.bind])
+            if self.plan:
+                self._keeper = _start_keeper(self.plan)
+        except GexError as error:
+            sys.exit(one_line(error))
+        _warm_up()
+
+    def when_ready(self, server: Any) -> None:
+        """Say where the dashboard is, and from now on end with the keeper."""
+        _say(f"Dashboard: http://{address(self.settings)}/ ({_what(self.settings)}). Ctrl-C ends it.")
+        if self._keeper is None:
+            return
+        master = os.getpid()
+
+        def child_ended(signum: int, frame: Any) -> None:
+            server.signal_chld(signum, frame)
+            if os.getpid() == master and self._keeper is not None and self._keeper.poll() is not None:
+                _say("The process that keeps Redis and the simulator has died; ending.")
+                server.SIG_QUEUE.put_nowait(signal.SIGTERM)
+
+        signal.signal(signal.SIGCHLD, child_ended)
+
+    def on_exit(self, server: Any) -> None:
+        """End the keeper and, with it, all it keeps."""
+        del server
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            end(keeper, _KEEPER_STOP_S)
+
+    # --- in a worker ------------------------------------------------------------------------------
+
+    def post_fork(self, server: Any, worker: Any) -> None:
+        """A worker doesn't outlive its master, even a killed one."""
+        del worker
+        die_with_parent(server.pid, signal.SIGTERM)
+
+    def post_worker_init(self, worker: Any) -> None:
+        """Start this worker's feed, which contends for the lease."""
+        del worker
+        if self.settings.feed_mode != "thread":
+            return
+        from app.feed.service import Feed
+        from app.wsgi import services
+
+        sign_in = demo_sign_in(services.settings, services.oauth)
+        self._feed = Feed(services.settings, services.store, services.oauth, sign_in=sign_in)
+        self._feed.start()
+
+    def worker_exit(self, server: Any, worker: Any) -> None:
+        """Stop the feed, so that its lease is free at once."""
+        del server, worker
+        if self._feed is not None:
+            self._feed.stop(timeout_s=_FEED_STOP_S)
+
+
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's own messages in the style of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        settings = get_settings()
+        configure(settings.log_level, settings.log_format, settings.secrets())
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        # its start and end are of no interest to who reads the log for the feed
+        self.error_log.setLevel(logging.DEBUG if settings.log_level == "DEBUG" else logging.WARNING)
+
+
+@cache
+def prepare() -> Hosting:
+    """Decide what runs, and tell it to every process of this server through the environment.
+
+    Once per process: a reload of gunicorn's configuration changes nothing. Raises SettingsError or CacheError.
+    """
+    settings = get_settings()
+    if settings.redis_url == MEMORY_URL and settings.feed_mode == "process":
+        raise SettingsError(
+            "FEED_MODE=process needs a Redis", cure="Unset REDIS_URL=memory://, or set FEED_MODE=thread."
+        )
+    demo_port = _free_port() if settings.demo and settings.feed_mode != "off" else 0
+    if demo_port:
+        _refuse_real_cache(build_services(settings))
+    folder = "" if settings.redis_url else str(private_path())
+    os.environ.update(_environment(settings, folder, demo_port))
+    get_settings.cache_clear()
+    settings = get_settings()
+    build_services(settings)  # so that a wrong address or key is told now, in one line
+    return Hosting(settings, Plan(folder, _commands(settings, demo_port)))
+
+
+def address(settings: Settings) -> str:
+    """HOST:PORT, with brackets around an IPv6 address."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"
+
+
+def one_line(error: GexError) -> str:
+    """An error as the command line prints it."""
+    return f"error: {error} {error.cure}".rstrip()
+
+
+def refuse_open_door(settings: Settings, bound: list[str]) -> None:
+    """Raises SettingsError when gunicorn was told to listen where others reach it, and HOST knows nothing of that.
+
+    Who may look follows from HOST: with `--bind 0.0.0.0` alone the dashboard would be open to everyone.
+    """
+    if not settings.is_public or settings.access:
+        return
+    for place in bound:
+        if not is_loopback(place.rpartition(":")[0].strip("[]")):
+            raise SettingsError(
+                f"gunicorn listens on {place}, but HOST is {settings.host}",
+                cure="Set HOST and PORT instead of --bind, or set ACCESS to private or public.",
+            )
+
+
+def callback_of_demo(settings: Settings) -> str:
+    """The callback that the simulator sends browsers to: this server itself, over plain http."""
+    if settings.public_url:
+        return f"{settings.public_url}/login/callback"
+    host = settings.host if is_loopback(settings.host) and settings.host != "localhost" else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/login/callback"
+
+
+def _environment(settings: Settings, redis_folder: str, demo_port: int) -> dict[str, str]:
+    """What the other processes must know that the user's settings don't say."""
+    added = {"REDIS_URL": f"unix://{redis_folder}/{SOCKET_NAME}"} if redis_folder else {}
+    if demo_port:
+        added |= {
+            "FORCE_DEMO": "true",
+            "SCHWAB_APP_KEY": APP_KEY,
+            "SCHWAB_APP_SECRET": APP_SECRET,
+            "SCHWAB_API_URL": f"http://127.0.0.1:{demo_port}",
+            "SCHWAB_CALLBACK_URL": callback_of_demo(settings),
+            # the simulator's login must never take the place of the one with Schwab
+            "DATA_DIR": str(settings.data_dir / "demo"),
+        }
+    return added
+
+
+def _commands(settings: Settings, demo_port: int) -> dict[str, list[str]]:
+    """The command lines to keep, by the name that the log gives them."""
+    commands = {}
+    if demo_port:
+        commands["simulator"] = _simulator_command(settings, demo_port)
+    elif listener_address(settings) and not settings.demo:
+        commands["callback listener"] = app_command("listen")
+    if settings.feed_mode == "process":
+        commands["feed"] = app_command("feed")
+    return commands
+
+
+def _simulator_command(settings: Settings, port: int) -> list[str]:
+    callbacks = ",".join(dict.fromkeys([settings.schwab_callback_url, CALLBACK_URL]))
+    command = app_command("simulate", "--port", str(port), "--symbols", settings.symbols)
+    command += ["--seed", str(settings.demo_seed), "--callback-url", callbacks]
+    return [*command, "--chain", settings.demo_chain] if settings.demo_chain else command
+
+
+def _refuse_real_cache(services: Services) -> None:
+    """Raises SettingsError rather than let a demo write over the real market in a shared Redis."""
+    if services.store.backend != "redis":
+        return
+    try:
+        status = services.store.status()
+        source = orjson.loads(status).get("source") if status else None
+    except (CacheError, ValueError):
+        return
+    if source == "schwab":
+        raise SettingsError(
+            "REDIS_URL holds Schwab's market data, and there are no credentials here: a demo would overwrite it",
+            cure="Set SCHWAB_APP_KEY and SCHWAB_APP_SECRET, or FEED_MODE=off to show it only, or another REDIS_URL.",
+        )
+
+
+def _start_keeper(plan: Plan) -> subprocess.Popen[bytes]:
+    """The keeper, once Redis answers. Raises CacheError when it can't be started; it has said why."""
+    command = [sys.executable, "-m", "app.keeper", plan.to_argument()]
+    keeper = spawn(command, parent_signal=signal.SIGTERM, output=subprocess.PIPE)
+    assert keeper.stdout is not None  # noqa: S101 - that is what PIPE means
+    ready, _, _ = select.select([keeper.stdout], [], [], _KEEPER_START_S)
+    if not ready or keeper.stdout.readline() != READY:
+        end(keeper)
+        raise CacheError(
+            "what the dashboard needs beside it could not be started", cure="The reason is above."
+        )
+    return keeper
+
+
+def _warm_up() -> None:
+    """Before the fork and without a thread: what a first request would otherwise wait for."""
+    import plotly.graph_objects  # noqa: F401
+
+    import app.gex
+
+    warm_up = getattr(app.gex, "warm_up", None)
+    if warm_up is not None:
+        warm_up()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _what(settings: Settings) -> str:
+    if settings.feed_mode == "off":
+        return "data from REDIS_URL"
+    return "simulated data" if settings.simulated else "data from Schwab"
+
+
+def _say(text: str) -> None:
+    """For the person at the terminal; the log goes to stderr."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+ROOT = Path(__file__).resolve().parents[1]

@@ -1,0 +1,31 @@
+"""gunicorn's configuration, found by itself in the working directory. Everything comes from app/settings.py."""
+
+import os
+import sys
+
+from app.errors import GexError
+from app.hosting import GRACE_S, Log, one_line, prepare
+
+try:
+    hosting = prepare()
+except GexError as error:
+    sys.exit(one_line(error))
+
+bind = hosting.bind
+workers = hosting.workers
+threads = hosting.settings.threads
+worker_class = "gthread"
+preload_app = True
+control_socket_disable = True
+timeout = 30
+graceful_timeout = GRACE_S
+logger_class = Log
+# a worker's heartbeat file on a disk can stall the worker
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+
+on_starting = hosting.on_starting
+when_ready = hosting.when_ready
+on_exit = hosting.on_exit
+post_fork = hosting.post_fork
+post_worker_init = hosting.post_worker_init
+worker_exit = hosting.worker_exit
