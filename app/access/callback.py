@@ -13,6 +13,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 def check_callback(url: str) -> list[str]:
     """What Schwab or the browser would stumble over, one sentence each; empty when all is well."""
+    if " " in url or "," in url:
+        return ["SCHWAB_CALLBACK_URL holds a space or a comma: give one address only."]
     try:
         parts = urlsplit(url)
         port_is_wrong = parts.port == 0
@@ -30,7 +32,6 @@ def check_callback(url: str) -> list[str]:
         (bool(parts.query or parts.fragment), "has a query or a fragment: Schwab compares the whole text."),
         (bool(parts.username), "carries a user name."),
         (len(url) > LONGEST, f"is longer than {LONGEST} characters."),
-        (url != url.strip() or " " in url or "," in url, "holds a space or a comma: give one address only."),
     ]
     return [f"SCHWAB_CALLBACK_URL {said}" for wrong, said in problems if wrong]
 

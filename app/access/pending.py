@@ -16,7 +16,9 @@ from app.errors import AuthError
 PENDING_LIFE_S = 600
 HOME = "/"
 # Pages that a sign-in may lead to. No "//", no backslash, no other host.
-_TARGET = re.compile(r"/(?:gex/[A-Za-z0-9$./%-]{1,32})?(?:\?[A-Za-z0-9_.,:;=&%+*@!~-]{0,1000})?\Z")
+_TARGET = re.compile(
+    r"/(?:gex/\$?[A-Za-z][A-Za-z0-9]{0,5}(?:[./][A-Za-z]{1,2})?)?(?:\?[A-Za-z0-9_.,:;=&%+*@!~-]{0,1000})?\Z"
+)
 
 
 @dataclass(frozen=True, slots=True)

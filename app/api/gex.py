@@ -71,7 +71,8 @@ def _require_expiries(found: Result, query: GexQuery) -> None:
 
 
 def _answer(found: Result, part: str, build: Callable[[], Body]) -> Response:
-    return versioned(f"{found.etag}.{part}", build, _provenance(found))
+    tag = found.etag.strip('"')
+    return versioned(f"{tag}.{part}", build, _provenance(found))
 
 
 def _provenance(found: Result) -> dict[str, str]:

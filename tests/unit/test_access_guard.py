@@ -1,0 +1,130 @@
+"""What a stranger may ask for, and the headers that everybody receives."""
+
+from pathlib import Path
+
+import pytest
+
+from app.access.guard import OPEN
+from tests.webserver import StandInBroker, make_server
+
+VALUES = {
+    "symbol": "SPX",
+    "path": "x",
+    "filename": "x.js",
+    "package_name": "dash",
+    "fingerprinted_path": "x.js",
+}
+
+
+def test_every_route_off_the_open_list_is_refused(tmp_path: Path) -> None:
+    server = make_server(tmp_path, StandInBroker(), access="private")
+    adapter = server.url_map.bind("127.0.0.1")
+    asked = 0
+    for rule in server.url_map.iter_rules():
+        if rule.endpoint in OPEN:
+            continue
+        url = adapter.build(rule.endpoint, {name: VALUES[name] for name in rule.arguments})
+        for method in (rule.methods or set()) - {"OPTIONS"}:
+            for accept in ("text/html", "application/json"):
+                answer = server.test_client().open(url, method=method, headers={"Accept": accept})
+                refused = answer.status_code == 401 or answer.headers.get("Location") == "/login"
+                assert refused, f"{method} {rule.rule} answers {answer.status_code}"
+                asked += 1
+    assert asked > 30
+
+
+def test_a_program_is_refused_in_its_own_words(tmp_path: Path) -> None:
+    answer = make_server(tmp_path, access="private").test_client().get("/api/v1/gex/SPX")
+
+    assert answer.status_code == 401
+    assert answer.mimetype == "application/problem+json"
+    assert answer.get_json()["cure"] == "Sign in at /login."
+
+
+def test_an_unknown_path_tells_a_stranger_nothing(tmp_path: Path) -> None:
+    client = make_server(tmp_path, access="private").test_client()
+
+    assert client.get("/api/v1/nothing").status_code == 401
+
+
+def test_health_is_open(tmp_path: Path) -> None:
+    client = make_server(tmp_path, access="private").test_client()
+
+    assert client.get("/api/v1/health/live").status_code == 200
+    assert client.get("/api/v1/health/ready").status_code == 503
+
+
+def test_the_sign_in_page_tells_a_stranger_nothing_of_the_feed(tmp_path: Path) -> None:
+    page = make_server(tmp_path, access="private").test_client().get("/login").text
+
+    assert "Schwab login" not in page
+
+
+@pytest.mark.parametrize(
+    "path", ["/login", "/logout", "/login/paste", "/login/disconnect", "/_dash-update-component"]
+)
+def test_another_sites_page_changes_nothing(tmp_path: Path, path: str) -> None:
+    client = make_server(tmp_path, access="public").test_client()
+
+    assert client.post(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert client.post(path, headers={"Origin": "https://evil.example"}).status_code == 403
+
+
+def test_a_foreign_host_name_is_refused(tmp_path: Path) -> None:
+    answer = make_server(tmp_path).test_client().get("/", base_url="http://evil.example:8050")
+
+    assert answer.status_code == 400
+    assert "TRUSTED_HOSTS" in answer.text
+
+
+def test_forwarded_headers_count_only_from_configured_proxies(tmp_path: Path) -> None:
+    forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
+
+    answer = make_server(tmp_path).test_client().get("/login", headers=forged)
+
+    assert answer.status_code == 200
+    assert "Strict-Transport-Security" not in answer.headers
+
+
+def test_behind_a_proxy_the_browsers_own_scheme_counts(tmp_path: Path) -> None:
+    server = make_server(tmp_path, trusted_proxies=1, public_url="https://gex.example.com")
+    forwarded = {
+        "X-Forwarded-Host": "gex.example.com",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-For": "10.0.0.9",
+    }
+
+    answer = server.test_client().get("/login", headers=forwarded)
+
+    assert answer.status_code == 200
+    assert "Strict-Transport-Security" in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/login", "/gex/SPX", "/api/docs", "/api/v1/health/live", "/api/v1/none", "/nowhere"]
+)
+def test_every_answer_is_protected(tmp_path: Path, path: str) -> None:
+    headers = make_server(tmp_path).test_client().get(path).headers
+
+    policy = headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
+    client = make_server(tmp_path).test_client()
+
+    for path in ("/login", "/api/docs", "/gex/SPX"):
+        page = client.get(path).text
+        assert 'src="http' not in page
+        assert 'rel="stylesheet" href="http' not in page
+
+
+def test_the_sign_in_page_has_no_scripts(tmp_path: Path) -> None:
+    page = make_server(tmp_path).test_client().get("/login").text
+
+    assert "<script" not in page
+    assert " style=" not in page
