@@ -1,0 +1,177 @@
+"""The REST side: who may ask, how often, and what is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from app.simulator import chains, quotes
+from app.simulator.answers import Refusal, overflow, refuse, reply
+from app.simulator.faults import Counters, Faults
+from app.simulator.market import Market
+from app.simulator.options import Options
+from app.simulator.query import ChainQuery, bad, flag
+from app.simulator.tokens import TokenMint, TokenRefused
+
+ACCOUNT = "12345678"
+STREAM_PATH = "/ws"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Rest:
+    """Handlers of /marketdata/v1 and /trader/v1."""
+
+    def __init__(
+        self, options: Options, market: Market, mint: TokenMint, faults: Faults, counters: Counters
+    ) -> None:
+        self._options, self._market, self._mint = options, market, mint
+        self._faults, self._counters = faults, counters
+        self._recent: deque[float] = deque()
+        self.customer = hashlib.sha256(options.app_key.encode()).hexdigest()
+        self.correl = str(uuid.uuid4())
+
+    @web.middleware
+    async def gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Faults first, then the bearer token, then the rate limit; refusals become answers here."""
+        if request.path.startswith("/simulator/") or request.path == STREAM_PATH:
+            return await handler(request)
+        try:
+            response = await self._guarded(request, handler)
+        except Refusal as refusal:
+            response = await refuse(request, refusal, self._options.open.retry_after_s)
+        except web.HTTPNotFound:
+            response = await refuse(request, Refusal(404, "no such resource"))
+        except web.HTTPMethodNotAllowed:
+            response = await refuse(request, Refusal(404, "no such resource for this method"))
+        self._counters.statuses[str(response.status)] += 1
+        return response
+
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        route = request.match_info.route.resource
+        self._counters.requests[route.canonical if route is not None else "unknown"] += 1
+        if self._faults.delay_s:
+            await asyncio.sleep(self._faults.delay_s)
+        due = self._faults.due(request.path)
+        if due is not None:
+            raise Refusal(due, "Client not authorized" if due == 401 else "")
+        if request.path.startswith(("/marketdata/", "/trader/")):
+            self._authorise(request)
+        if request.path.startswith("/marketdata/"):
+            self._pace()
+        return await handler(request)
+
+    def _authorise(self, request: web.Request) -> None:
+        header = request.headers.get("Authorization")
+        if header is None:
+            raise Refusal(400, "Authorization header is missing", {"header": "Authorization"})
+        scheme, _, token = header.partition(" ")
+        try:
+            self._mint.check_access(token.strip())
+        except TokenRefused as refused:
+            raise Refusal(401, "Client not authorized") from refused
+        if scheme.lower() != "bearer":
+            raise Refusal(401, "Client not authorized")
+
+    def _pace(self) -> None:
+        now = time.monotonic()
+        while self._recent and self._recent[0] <= now - 60:
+            self._recent.popleft()
+        if self._options.rate_limit and len(self._recent) >= self._options.rate_limit:
+            raise Refusal(429)
+        self._recent.append(now)
+
+    async def chains(self, request: web.Request) -> web.Response:
+        """GET /chains"""
+        today = self._market.clock.listing_day(self._market.clock.now_ms())
+        query = ChainQuery.read(request.query, today)
+        book = self._market.book(self._underlying(query.symbol))
+        assert book is not None  # noqa: S101 - _underlying has refused what isn't traded
+        page = chains.ChainPage(self._market, book, query, self._market.instant())
+        limit = self._options.body_limit
+        body = b"" if chains.too_big(len(page.rows), limit) else await asyncio.to_thread(page.json)
+        if not body or len(body) > limit:
+            return await reply(request, orjson.dumps(overflow()), 502)
+        return await reply(request, body)
+
+    async def expirations(self, request: web.Request) -> web.Response:
+        """GET /expirationchain"""
+        book = self._market.book(self._underlying(request.query.get("symbol", "")))
+        assert book is not None  # noqa: S101
+        at = self._market.instant()
+        listed = [
+            {
+                "expirationDate": str(facts.series.expiry), "daysToExpiration": facts.days,
+                "expirationType": facts.series.kind, "settlementType": facts.series.settlement,
+                "optionRoots": facts.series.root, "standard": True,
+            }
+            for facts in book.series_facts if facts.series.settle_ms > at.market_ms
+        ]  # fmt: skip
+        return await reply(request, orjson.dumps({"expirationList": listed, "status": None}))
+
+    def _underlying(self, wire_symbol: str) -> str:
+        """The canonical symbol of an underlying. Raises Refusal when it isn't traded here."""
+        if not wire_symbol:
+            raise bad("symbol", "symbol is required")
+        if wire_symbol.endswith(".X"):
+            raise bad("symbol", f"{wire_symbol} is not a valid symbol")
+        asset = self._market.find_asset(wire_symbol)
+        if asset is None:
+            raise Refusal(404, f"no options for {wire_symbol[:32]}")
+        return asset.profile.symbol
+
+    async def quotes(self, request: web.Request) -> web.Response:
+        """GET /quotes"""
+        symbols = [symbol for symbol in request.query.get("symbols", "").split(",") if symbol.strip()]
+        if not symbols:
+            raise bad("symbols", "symbols is required")
+        if len(symbols) > quotes.MAX_SYMBOLS:
+            raise bad("symbols", f"Search combination should not exceed {quotes.MAX_SYMBOLS}")
+        if any(symbol.endswith(".X") for symbol in symbols):
+            raise bad("symbols", "symbols holds an invalid symbol")
+        flag(request.query, "indicative")
+        found = quotes.quotes(self._market, symbols, _parts(request))
+        return await reply(request, orjson.dumps(found))
+
+    async def quote(self, request: web.Request) -> web.Response:
+        """GET /{symbol}/quotes"""
+        symbol = request.match_info["symbol"]
+        if symbol.endswith(".X"):
+            raise bad("symbol", f"{symbol} is not a valid symbol")
+        found = quotes.quote(self._market, self._market.instant(), symbol, _parts(request))
+        if found is None:
+            raise Refusal(404, f"symbol {symbol[:32]} not found")
+        return await reply(request, orjson.dumps({symbol: found}))
+
+    async def preference(self, request: web.Request) -> web.Response:
+        """GET /userPreference: it is here that clients learn where to stream from."""
+        account = {
+            "accountNumber": ACCOUNT, "primaryAccount": True, "type": "BROKERAGE", "nickName": "Individual",
+            "displayAcctId": f"...{ACCOUNT[-3:]}", "autoPositionEffect": False, "accountColor": "Green",
+        }  # fmt: skip
+        streamer = {
+            "streamerSocketUrl": f"ws://{request.host}{STREAM_PATH}", "schwabClientCustomerId": self.customer,
+            "schwabClientCorrelId": self.correl, "schwabClientChannel": "N9", "schwabClientFunctionId": "APIAPP",
+        }  # fmt: skip
+        offer = {"level2Permissions": True, "mktDataPermission": "NP"}
+        body: dict[str, Any] = {"accounts": [account], "streamerInfo": [streamer], "offers": [offer]}
+        return await reply(request, orjson.dumps(body))
+
+    async def account_numbers(self, request: web.Request) -> web.Response:
+        """GET /accounts/accountNumbers"""
+        value = hashlib.sha256(ACCOUNT.encode()).hexdigest().upper()
+        return await reply(request, orjson.dumps([{"accountNumber": ACCOUNT, "hashValue": value}]))
+
+
+def _parts(request: web.Request) -> tuple[str, ...]:
+    given = [part for part in request.query.get("fields", "").split(",") if part and part != "all"]
+    if any(part not in quotes.PARTS for part in given):
+        raise bad("fields", f"fields must be some of {', '.join(quotes.PARTS)}")
+    return tuple(given) or quotes.PARTS
