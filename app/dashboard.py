@@ -1,0 +1,88 @@
+"""The dashboard on the web server: its routes, its page and its callbacks."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from dash import Dash
+from flask import Flask, Response, make_response, redirect, request
+
+import callbacks.live
+import callbacks.navigation
+from app.errors import SymbolError
+from app.market.symbols import canonical
+from components.controls import page_url
+from components.page import page
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+ROOT = Path(__file__).resolve().parents[1]
+TITLE = "GEX"
+_TICK_MS = 1000
+_JITTER_MS = 120
+
+
+def install(server: Flask, services: Services) -> Dash:
+    """Put the dashboard onto `server`: `/`, `/gex/<symbol>` and what Dash needs. Returns the Dash app."""
+    followed = services.settings.symbol_list
+    server.add_url_rule("/", "first_symbol", lambda: redirect(page_url(followed[0])))
+    app = GexDash(
+        __name__,
+        server=cast(Any, server),  # Dash's types forget that a Flask app may be given
+        use_async=False,
+        serve_locally=True,
+        assets_folder=str(ROOT / "assets"),
+        title=TITLE,
+        update_title="",
+        add_log_handler=False,
+        meta_tags=[
+            {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+            {"name": "color-scheme", "content": "dark light"},
+            {"name": "description", "content": "Live gamma exposure by strike and expiry."},
+        ],
+    )
+    # a tab's ticks must not fall together with the other tabs': every page gets an interval of its own
+    app.layout = lambda: page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS))
+    callbacks.live.register(app, services.results)
+    callbacks.navigation.register(app, followed)
+    server.add_url_rule(
+        "/gex/<path:symbol>", "symbol_page", lambda symbol: _symbol_page(app, followed, symbol)
+    )
+    server.view_functions["/<path:path>"] = lambda path: (app.first_html(), 404)  # noqa: ARG005
+    return app
+
+
+class GexDash(Dash):
+    """Dash, with the page's title taken from its address."""
+
+    def interpolate_index(self, metas: Any = "", title: Any = "", *rest: Any, **parts: Any) -> str:
+        """The first HTML, titled for its symbol, so that bookmarks and link previews name it."""
+        symbol = _path_symbol(request.path)
+        titled = f"{symbol} gamma exposure" if symbol else title
+        return str(super().interpolate_index(metas, titled, *rest, **parts))  # type: ignore[no-untyped-call]
+
+    def first_html(self) -> str:
+        """The page before any script has run."""
+        return str(self.index())  # type: ignore[no-untyped-call]
+
+
+def _path_symbol(path: str) -> str:
+    if not path.startswith("/gex/"):
+        return ""
+    try:
+        return canonical(path.removeprefix("/gex/"))
+    except SymbolError:
+        return ""
+
+
+def _symbol_page(app: GexDash, followed: list[str], text: str) -> Response:
+    """The page of a symbol: redirected to its canonical spelling; 404, with words, where there is none."""
+    symbol, problem = callbacks.navigation.locate(f"gex/{text}", followed)
+    address = page_url(symbol)
+    if symbol and request.path != address:
+        query = request.query_string.decode()
+        return make_response(redirect(f"{address}?{query}" if query else address))
+    return make_response(app.first_html(), 404 if problem else 200)

@@ -1,0 +1,156 @@
+/* Draws an answer's panels with plotly.js, and keeps the axes still while numbers move. */
+"use strict";
+(() => {
+  const gex = (globalThis.gex ||= {});
+  const MIN_HEIGHT = 420;
+  const CONFIG = {
+    showSendToCloud: false,
+    displaylogo: false,
+    displayModeBar: false,
+    doubleClick: false,
+    scrollZoom: false,
+    responsive: false,
+  };
+
+  const drawn = { answer: null, key: "", zoom: null, range: null, held: {}, frame: null, listening: null };
+
+  const box = () => document.getElementById("chart-box");
+  const plot = () => document.querySelector("#chart .js-plotly-plot");
+
+  /** Draw an answer. key: what was asked for; zoom: the price range that the address fixes, or null. */
+  async function draw(answer, key, zoom) {
+    const kind = `${answer.symbol} ${new URLSearchParams(key.split("?")[1] || "").get("view") || "overview"}`;
+    if (drawn.kind !== kind) Object.assign(drawn, { range: null, held: {}, kind });
+    if (drawn.key !== key) drawn.held = {};
+    Object.assign(drawn, { answer, key, zoom, traces: answer.traces.map(gex.decode.trace) });
+    await ready();
+    render();
+  }
+
+  /** plotly.js comes late, with the first graph: wait for it. */
+  function ready() {
+    if (globalThis.Plotly && plot()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setInterval(() => {
+        if (!globalThis.Plotly || !plot()) return;
+        clearInterval(timer);
+        resolve();
+      }, 30);
+    });
+  }
+
+  function render() {
+    const { answer } = drawn;
+    if (!answer || !answer.panels.length || !box() || !globalThis.Plotly) return;
+    const colors = gex.theme.tokens();
+    const width = box().clientWidth;
+    if (!width) return;
+    const frame = gex.layout.frame(answer.panels, width, Math.max(MIN_HEIGHT, box().clientHeight));
+    const range = drawn.zoom || gex.axis.follow(drawn.range, answer.range, answer.levels.spot);
+    if (!drawn.zoom) drawn.range = range;
+    hold(frame, range);
+    const layout = gex.layout.layout(frame, range, drawn.held, colors);
+    const marks = gex.lines.draw(frame, range, answer.levels, colors);
+    layout.shapes = marks.shapes;
+    layout.annotations.push(...marks.annotations);
+    Object.assign(drawn, { frame, shown: range });
+    document.getElementById("page").toggleAttribute("data-zoomed", Boolean(drawn.zoom));
+    box().style.minHeight = `${frame.height}px`;
+    globalThis.Plotly.react(plot(), traces(frame, range, colors), layout, CONFIG);
+    listen();
+  }
+
+  /** Each panel's horizontal range, from what is visible. */
+  function hold(frame, range) {
+    for (const panel of frame.panels) {
+      if (panel.labels) {
+        drawn.held[panel.id] = [-0.5, panel.labels.length - 0.5];
+        continue;
+      }
+      let [low, high] = [0, 0];
+      for (const trace of drawn.traces) {
+        if (trace.xaxis !== panel.axis || trace.visible === false) continue;
+        for (let i = 0; i < trace.x.length; i++) {
+          if (trace.y[i] < range[0] || trace.y[i] > range[1]) continue;
+          if (trace.x[i] < low) low = trace.x[i];
+          if (trace.x[i] > high) high = trace.x[i];
+        }
+      }
+      drawn.held[panel.id] = gex.axis.hold(drawn.held[panel.id], low, high);
+    }
+  }
+
+  function traces(frame, range, colors) {
+    const axisOf = new Map(frame.panels.map((panel) => [panel.axis, panel]));
+    return drawn.traces.map((trace) => {
+      const panel = axisOf.get(trace.xaxis);
+      return paint({ ...trace, yaxis: panel.y }, panel, range, colors);
+    });
+  }
+
+  function paint(trace, panel, range, colors) {
+    if (trace.type === "bar") return bar(trace, panel, range, colors);
+    if (trace.type === "heatmap") {
+      trace.colorscale = [[0, colors.negative], [0.5, colors.card], [1, colors.positive]];
+      // a gap of one pixel vanishes where rows are thin
+      const rows = visible(trace.y, range) || 1;
+      trace.ygap = (panel.y1 - panel.y0) / rows > 5 ? 1 : 0;
+    } else if (trace.fill) {
+      const color = trace.meta.part === "positive" ? colors.positive : colors.negative;
+      trace.fillcolor = `${color}30`;
+      trace.line = { ...trace.line, color };
+    } else if (trace.mode === "markers") {
+      trace.marker = { ...trace.marker, line: { ...trace.marker.line, color: colors.text } };
+    } else {
+      trace.line = { ...trace.line, color: colors.text };
+    }
+    return trace;
+  }
+
+  const visible = (y, range) => y.reduce((n, at) => n + (at >= range[0] && at <= range[1]), 0);
+
+  /** Bars three quarters of a strike's step thick, and never thinner than a pixel and a half. */
+  function bar(trace, panel, range, colors) {
+    const perPixel = (range[1] - range[0]) / (panel.y1 - panel.y0);
+    const thick = Math.max(0.72 * spacing(trace.y, range), 1.5 * perPixel);
+    const { negative, positive } = colors;
+    return {
+      ...trace,
+      width: Math.min(thick, 14 * perPixel),
+      marker: {
+        ...trace.marker,
+        colorscale: [[0, negative], [0.5, negative], [0.5, positive], [1, positive]],
+      },
+    };
+  }
+
+  /** The smallest distance of neighbouring strikes in sight. */
+  function spacing(y, range) {
+    let least = Infinity;
+    for (let i = 1; i < y.length; i++) {
+      if (y[i] < range[0] || y[i - 1] > range[1]) continue;
+      least = Math.min(least, y[i] - y[i - 1]);
+    }
+    return Number.isFinite(least) && least > 0 ? least : (range[1] - range[0]) / 40;
+  }
+
+  function listen() {
+    if (drawn.listening === plot()) return;
+    drawn.listening = plot();
+    plot().on("plotly_relayout", (change) => {
+      const [low, high] = [change["yaxis.range[0]"], change["yaxis.range[1]"]];
+      if (gex.format.known(low) && gex.format.known(high)) gex.zoom.set([Math.max(0, low), high]);
+    });
+    plot().on("plotly_doubleclick", () => gex.zoom.set(null));
+  }
+
+  if (typeof document !== "undefined") {
+    document.addEventListener("gex:theme", render);
+    addEventListener("resize", () => requestAnimationFrame(render));
+  }
+
+  /** What is on the screen now: for the hover card and the zoom. */
+  const current = () => drawn;
+
+  gex.chart = { draw, render, current };
+})();

@@ -1,0 +1,81 @@
+/* How far each number can be trusted: judged in the browser, from the data's own instants on the server's clock. */
+"use strict";
+(() => {
+  const gex = (globalThis.gex ||= {});
+
+  const LINK_MS = 6000; // no answer for so long: the server can't be reached
+  const HEARTBEAT_MS = 10000; // the feed reports every second
+  const DELAYED_MS = 10000; // no frame of any kind, heartbeats included
+  const STALE_MS = 30000;
+  const QUIET_SPOT_MS = 60000;
+
+  const WORDS = {
+    connecting: "Connecting",
+    live: "Live",
+    delayed: "Delayed",
+    stale: "Stale",
+    down: "Disconnected",
+    closed: "Closed",
+    frozen: "Frozen",
+  };
+
+  const verdict = (state, since, why, word) => ({ state, word: word || WORDS[state], since, why });
+
+  /**
+   * The state of the whole page.
+   * ack: the last acknowledgement; answer: what is drawn; now: the server's clock; silent: ms since the last answer.
+   */
+  function judge({ ack, answer, now, silent }) {
+    if (!ack) return silent > LINK_MS ? lost(null) : verdict("connecting", null, "Waiting for the server.");
+    if (silent > LINK_MS) return lost(now - silent);
+    if (ack.problem) return verdict("down", null, ack.problem.message);
+    if (!answer) return verdict("connecting", null, "Waiting for the first chain.");
+    return feedLost(ack, answer, now) || held(ack, answer, now) || byAge(ack, answer, now);
+  }
+
+  const lost = (since) =>
+    verdict("down", since, "The server can’t be reached. The page keeps trying and goes on by itself.");
+
+  function feedLost(ack, answer, now) {
+    const feed = ack.feed;
+    if (!feed) {
+      return answer.source === "file"
+        ? verdict("closed", answer.as_of, "Recorded data: nothing updates it.", "Recorded")
+        : verdict("down", answer.published, "No feed has reported.", "No feed");
+    }
+    if (feed.state === "signed_out") return verdict("down", feed.since, "Signed out of Schwab.", "Signed out");
+    if (feed.state === "stopped" || now - feed.heartbeat > HEARTBEAT_MS) {
+      return verdict("down", feed.heartbeat, "The feed has stopped reporting.", "Feed down");
+    }
+    return null;
+  }
+
+  function held(ack, answer, now) {
+    if (answer.stale) {
+      return verdict("stale", answer.published, "The cache can’t be read: this is the last copy. It is tried again all the time.");
+    }
+    if (answer.session === "closed") return verdict("closed", answer.as_of, `The market is closed. Numbers of ${gex.format.date(answer.as_of)}.`);
+    if (ack.feed.state !== "live") {
+      const age = now - (ack.feed.frame || answer.published);
+      return verdict(age > STALE_MS ? "stale" : "delayed", ack.feed.frame, "The stream is being connected again.", "Reconnecting");
+    }
+    return null;
+  }
+
+  function byAge(ack, answer, now) {
+    const frame = ack.feed.frame || answer.published;
+    if (now - frame > STALE_MS) return verdict("stale", frame, "The stream is silent; it is being connected again.");
+    if (now - frame > DELAYED_MS) return verdict("delayed", frame, "No frame has come for a while.");
+    if (answer.delayed) return verdict("delayed", answer.spot_at, "The vendor marks its quotes as delayed.");
+    return verdict("live", frame, "Frames and heartbeats arrive.");
+  }
+
+  /** The instant and state of one number. Spot has an instant of its own; the others are as old as the chain. */
+  function ofNumber(name, page, answer, now) {
+    const at = name === "spot" ? answer.spot_at || answer.as_of : answer.as_of;
+    if (page.state !== "live") return { state: page.state, at };
+    return { state: name === "spot" && now - at > QUIET_SPOT_MS ? "delayed" : "live", at };
+  }
+
+  gex.fresh = { judge, ofNumber };
+})();

@@ -1,0 +1,100 @@
+/* Spot, flip and walls: lines through every panel, each labelled once (in every panel where they are stacked). */
+"use strict";
+(() => {
+  const gex = (globalThis.gex ||= {});
+  const LABEL_GAP = 16;
+
+  /** The lines of an answer, lowest priority first: the last is drawn on top. */
+  function lines(levels, colors) {
+    const { price, strike } = gex.format;
+    const all = [
+      { id: "put_wall", at: levels.put_wall, word: "Put wall", text: strike(levels.put_wall), color: colors.negative, dash: "2px,3px", width: 1 },
+      { id: "call_wall", at: levels.call_wall, word: "Call wall", text: strike(levels.call_wall), color: colors.positive, dash: "2px,3px", width: 1 },
+      { id: "flip", at: levels.flip, word: "Flip", text: price(levels.flip, 1), color: colors.flip, dash: "9px,7px", width: 1.2 },
+      { id: "spot", at: levels.spot, word: "Spot", text: price(levels.spot), color: colors.spot, dash: "solid", width: 1.4 },
+    ];
+    return all.filter((line) => gex.format.known(line.at));
+  }
+
+  /** Shapes and labels of a frame: {shapes, annotations}. */
+  function draw(frame, range, levels, colors) {
+    const found = lines(levels, colors);
+    const groups = frame.narrow ? frame.panels.map((panel) => [panel]) : [frame.panels];
+    const shapes = [];
+    const annotations = [];
+    for (const panels of groups) {
+      shapes.push(...band(panels, levels, colors), ...found.map((line) => rule(frame, panels, line)));
+      annotations.push(...labels(frame, panels, range, found, colors));
+    }
+    return { shapes, annotations };
+  }
+
+  const horizontal = (frame, panels) => {
+    const width = frame.width - frame.margin.l - frame.margin.r;
+    return { x0: (panels[0].x0 - frame.margin.l) / width, x1: (panels.at(-1).x1 - frame.margin.l) / width };
+  };
+
+  function rule(frame, panels, line) {
+    return {
+      type: "line",
+      name: line.id,
+      xref: "paper",
+      yref: panels[0].y,
+      ...horizontal(frame, panels),
+      y0: line.at,
+      y1: line.at,
+      layer: "above",
+      line: { color: line.color, width: line.width, dash: line.dash },
+    };
+  }
+
+  function band(panels, levels, colors) {
+    if (!levels.flip_band) return [];
+    return panels.map((panel) => ({
+      type: "rect",
+      name: "flip_band",
+      xref: `${panel.axis} domain`,
+      yref: panel.y,
+      x0: 0,
+      x1: 1,
+      y0: levels.flip_band[0],
+      y1: levels.flip_band[1],
+      layer: "below",
+      line: { width: 0 },
+      fillcolor: colors.flip,
+      opacity: 0.1,
+    }));
+  }
+
+  function labels(frame, panels, range, found, colors) {
+    const { y0, y1 } = panels[0];
+    const pixel = (at) => y1 - ((at - range[0]) / (range[1] - range[0])) * (y1 - y0);
+    const wanted = found.map((line) => Math.min(y1, Math.max(y0, pixel(line.at) - (frame.narrow ? 8 : 0))));
+    const placed = gex.axis.repel(wanted, LABEL_GAP, y0 + 2, y1 - 2);
+    return found.map((line, i) => label(frame, panels, line, placed[i], range, colors));
+  }
+
+  function label(frame, panels, line, y, range, colors) {
+    const { y0, y1 } = panels[0];
+    const arrow = line.at > range[1] ? "\u2191 " : line.at < range[0] ? "\u2193 " : "";
+    const height = frame.height - frame.margin.t - frame.margin.b;
+    return {
+      name: line.id,
+      text: `${arrow}${line.word} ${line.text}`,
+      xref: "paper",
+      yref: "paper",
+      x: frame.narrow ? 1 : horizontal(frame, panels).x1,
+      // paper counts upwards from the lowest panel's foot
+      y: 1 - (Math.min(y1, Math.max(y0, y)) - frame.margin.t) / height,
+      xanchor: frame.narrow ? "right" : "left",
+      yanchor: "middle",
+      xshift: frame.narrow ? -2 : 7,
+      showarrow: false,
+      font: { size: 11.5, color: line.color },
+      bgcolor: frame.narrow ? `${colors.card}e6` : undefined,
+      borderpad: 1,
+    };
+  }
+
+  gex.lines = { draw };
+})();

@@ -1,0 +1,159 @@
+/*
+ * The live loop in the browser. The interval ticks; the gate asks only when the last answer is in (or is overdue), so a
+ * server slower than the tick is never overrun and a refused connection never stops the page.
+ */
+"use strict";
+(() => {
+  const gex = (globalThis.gex ||= {});
+  const OVERDUE_MS = 3000;
+  const MOST_PATIENCE_MS = 9000;
+
+  const tab = {
+    seq: 0,
+    firstSeq: 0,
+    key: "", // what the address asks for
+    pending: null, // {seq, at, key}
+    patience: OVERDUE_MS,
+    etag: "", // of what is drawn
+    drawnKey: "",
+    crop: null,
+    ack: null,
+    answer: null,
+    heardAt: 0,
+    startedAt: performance.now(),
+    frozen: false,
+  };
+
+  const nothing = () => globalThis.dash_clientside.no_update;
+  const pagePath = (path) => /^\/gex\/[^/]+\/?$/.test(path || "");
+
+  /** Interval and address -> the next question, or nothing while one is under way. */
+  function gate(_ticks, pathname, search) {
+    if (!pagePath(pathname) || document.getElementById("problem")?.childElementCount) return nothing();
+    const now = performance.now();
+    const key = `${decodeURIComponent(pathname).slice("/gex/".length)}${search || ""}`;
+    const moved = key !== tab.key;
+    if (moved) changeTo(key, pathname, search);
+    if (!moved && (document.hidden || waiting(now))) return nothing();
+    tab.pending = { seq: ++tab.seq, at: now, key };
+    return {
+      seq: tab.seq,
+      symbol: key.split("?")[0],
+      search: search || "",
+      have: tab.drawnKey === key ? tab.etag : "",
+      crop: tab.crop,
+    };
+  }
+
+  function waiting(now) {
+    if (!tab.pending) return false;
+    if (now - tab.pending.at < tab.patience) return true;
+    // an answer slower than our patience would be thrown away for ever: wait longer each time, up to a limit
+    tab.patience = Math.min(tab.patience * 1.5, MOST_PATIENCE_MS);
+    return false;
+  }
+
+  function changeTo(key, pathname, search) {
+    const symbolChanged = key.split("?")[0] !== tab.key.split("?")[0];
+    tab.key = key;
+    tab.firstSeq = tab.seq + 1; // answers to earlier questions are another page's
+    tab.crop = gex.zoom.read(search);
+    if (tab.crop) {
+      const pad = 0.3 * (tab.crop[1] - tab.crop[0]);
+      tab.crop = [Math.max(0, tab.crop[0] - pad), tab.crop[1] + pad];
+    }
+    gex.tiles.forget();
+    if (symbolChanged) tab.answer = null;
+    document.getElementById("page").dataset.pending = "true";
+    document.dispatchEvent(new CustomEvent("gex:address"));
+  }
+
+  /** Every answer is acknowledged; only news carries a picture. */
+  function heard(ack) {
+    if (!ack || (tab.pending && ack.seq < tab.pending.seq)) return nothing();
+    tab.pending = null;
+    tab.patience = OVERDUE_MS;
+    tab.ack = ack;
+    tab.heardAt = performance.now();
+    if (ack.waiting) gex.status.notice(awaited(ack));
+    show();
+    return nothing();
+  }
+
+  function awaited(ack) {
+    const state = ack.feed?.state;
+    if (state === "signed_out") return "Sign in with Schwab to see live data.";
+    if (state === "live" || state === "connecting") return `Reading the option chain of ${ack.symbol}\u2026`;
+    return `No option chain of ${ack.symbol} has been read yet.`;
+  }
+
+  /** A picture -> the screen. Returns the expiry dates when they changed: the chips list them. */
+  function draw(answer) {
+    if (!answer || answer.seq < tab.firstSeq) return nothing();
+    const fresh = { ...answer, key: tab.key };
+    tab.answer = fresh;
+    tab.etag = answer.etag;
+    tab.drawnKey = tab.key;
+    delete document.getElementById("page").dataset.pending;
+    if (!tab.frozen) paint(fresh);
+    show();
+    return dates(answer);
+  }
+
+  function paint(answer) {
+    if (answer.status === "empty") {
+      gex.status.notice(`The option chain of ${answer.symbol} holds nothing to show under this choice. Choose other expiries.`);
+      return;
+    }
+    gex.status.notice("");
+    document.getElementById("page").dataset.drawn = "true";
+    gex.tiles.update(answer, answer.key.split("?")[1] || "");
+    gex.cards.changed(answer.changed);
+    gex.table.update(answer);
+    gex.chart.draw(answer, answer.key, gex.zoom.read(`?${answer.key.split("?")[1] || ""}`));
+  }
+
+  let lastDates = "";
+  function dates(answer) {
+    const text = (answer.dates || []).join(",");
+    if (!text || text === lastDates) return nothing();
+    lastDates = text;
+    return answer.dates;
+  }
+
+  /** The server's clock now, carried forward by this browser's monotonic one. */
+  const serverNow = () => (tab.ack ? tab.ack.now + (performance.now() - tab.heardAt) : null);
+
+  /** Everything whose words change as time passes. */
+  function show() {
+    if (!document.getElementById("state")) return;
+    const now = serverNow();
+    const silent = performance.now() - (tab.heardAt || tab.startedAt);
+    const verdict = gex.fresh.judge({ ack: tab.ack, answer: tab.answer, now, silent });
+    gex.status.update(verdict, { ack: tab.ack, answer: tab.answer, now, frozen: tab.frozen });
+    if (tab.ack?.cache) gex.cards.update(tab.ack, now);
+    if (tab.answer?.levels) gex.tiles.age(verdict, tab.answer, now);
+  }
+
+  /** Hold the picture still, or go on. */
+  function freeze() {
+    tab.frozen = !tab.frozen;
+    if (!tab.frozen && tab.answer) paint(tab.answer);
+    show();
+  }
+
+  if (typeof document !== "undefined") {
+    setInterval(() => !document.hidden && show(), 500);
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) return;
+      // a hidden tab has not asked: nothing it shows is live until the next answer
+      tab.pending = null;
+      tab.heardAt = Math.min(tab.heardAt, performance.now());
+      globalThis.dash_clientside?.set_props?.("tick", { n_intervals: 0 });
+      show();
+    });
+  }
+
+  globalThis.dash_clientside = Object.assign(globalThis.dash_clientside || {}, { live: { gate, heard, draw } });
+  gex.live = { freeze, tab };
+})();

@@ -1,0 +1,44 @@
+/* Colours of the charts, read from the tokens in tokens.css so that they are written down once. */
+"use strict";
+(() => {
+  const gex = (globalThis.gex ||= {});
+  const NAMES = ["card", "line", "muted", "text", "positive", "negative", "spot", "flip", "grid", "font"];
+  const KEY = "gex-theme";
+  let cached = null;
+
+  function tokens() {
+    if (!cached) {
+      const style = getComputedStyle(document.documentElement);
+      cached = Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+    }
+    return cached;
+  }
+
+  function apply(theme) {
+    if (theme) document.documentElement.dataset.theme = theme;
+    else delete document.documentElement.dataset.theme;
+    cached = null;
+  }
+
+  /** Dark to light and back; remembered in this browser. */
+  function toggle() {
+    const light = getComputedStyle(document.documentElement).getPropertyValue("--name").trim() === "light";
+    apply(light ? "dark" : "light");
+    try {
+      localStorage.setItem(KEY, light ? "dark" : "light");
+    } catch {
+      // a browser that keeps nothing still changes its theme
+    }
+    document.dispatchEvent(new Event("gex:theme"));
+  }
+
+  if (typeof document !== "undefined") {
+    try {
+      apply(localStorage.getItem(KEY));
+    } catch {
+      apply(null);
+    }
+  }
+
+  gex.theme = { tokens, toggle };
+})();

@@ -1,0 +1,135 @@
+/* The levels strip: numbers, their distance from spot, and why one is unknown. */
+"use strict";
+(() => {
+  const gex = (globalThis.gex ||= {});
+  const UNIT_WORDS = { per_1pct: "Net GEX per 1\u00a0%", per_point: "Net GEX per point" };
+  const REGIME = {
+    short: ["Short gamma", "Short gamma: dealers amplify moves"],
+    long: ["Long gamma", "Long gamma: dealers damp moves"],
+  };
+  const WHY = {
+    spot: "The feed has no price of the underlying yet.",
+    flip: "Total gamma exposure changes sign nowhere near spot, so there is no flip.",
+    call_wall: "No call has any exposure under this choice.",
+    put_wall: "No put has any exposure under this choice.",
+    net_gex: "Too little of the chain is known to add it up.",
+    max_pain: "There is no open interest to weigh.",
+    expected_move: "The nearest expiry has no usable straddle.",
+    confidence: "There is nothing to judge yet.",
+  };
+
+  const element = (id) => document.getElementById(`tile-${id}`);
+  const last = new Map();
+
+  function text(node, value) {
+    if (node.textContent !== value) node.textContent = value;
+  }
+
+  /** Write one tile; a value that changed tints it for a moment. */
+  function write(id, value, detail, hint) {
+    const tile = element(id);
+    if (!tile) return;
+    const shown = tile.querySelector(".value");
+    const unknown = value === gex.format.UNKNOWN;
+    text(shown, value);
+    shown.title = unknown ? WHY[id] : "";
+    const small = tile.querySelector(".detail");
+    text(small, detail || "");
+    small.title = hint || detail || "";
+    if (last.has(id) && last.get(id) !== value) tint(tile);
+    last.set(id, value);
+  }
+
+  function tint(tile) {
+    tile.classList.remove("changed");
+    requestAnimationFrame(() => tile.classList.add("changed"));
+    setTimeout(() => tile.classList.remove("changed"), 320);
+  }
+
+  function distance(level, spot) {
+    if (!gex.format.known(level) || !gex.format.known(spot)) return "";
+    return `${gex.format.points(level - spot)}  ${gex.format.percent((level - spot) / spot)}`;
+  }
+
+  /** Fill the strip from an answer. `query` is the address's query string. */
+  function update(answer, query) {
+    const { price, strike, points, percent } = gex.format;
+    const { levels, quality } = answer;
+    write("spot", price(levels.spot), `${known(points(levels.change, 2))}  ${known(percent(levels.change_share))}`.trim());
+    flip(levels);
+    write("call_wall", strike(levels.call_wall ?? NaN), distance(levels.call_wall, levels.spot));
+    write("put_wall", strike(levels.put_wall ?? NaN), distance(levels.put_wall, levels.spot));
+    net(levels, query);
+    write("max_pain", strike(levels.max_pain ?? NaN), distance(levels.max_pain, levels.spot));
+    move(levels);
+    confidence(quality);
+    summarise(answer);
+  }
+
+  const known = (shown) => (shown === gex.format.UNKNOWN ? "" : shown);
+
+  function flip(levels) {
+    const { price, points } = gex.format;
+    const band = levels.flip_band ? `  \u00b1${price((levels.flip_band[1] - levels.flip_band[0]) / 2, 1)}` : "";
+    const others = levels.flips.length > 1 ? `  +${levels.flips.length - 1} more` : "";
+    const hint = others ? `All flips: ${levels.flips.map((at) => price(at, 1)).join(", ")}` : points(0) && "";
+    write("flip", price(levels.flip, 1), distance(levels.flip, levels.spot) + band + others, hint);
+  }
+
+  function net(levels, query) {
+    const unit = new URLSearchParams(query).get("unit") || "per_1pct";
+    const label = element("net_gex")?.querySelector("abbr");
+    if (label) text(label, UNIT_WORDS[unit] || UNIT_WORDS.per_1pct);
+    const [, words] = REGIME[levels.regime] || ["", ""];
+    write("net_gex", gex.format.dollars(levels.net_gex), words);
+    element("net_gex").dataset.sign = levels.net_gex > 0 ? "positive" : levels.net_gex < 0 ? "negative" : "";
+  }
+
+  function move({ move: found, spot }) {
+    if (!found) return write("expected_move", gex.format.UNKNOWN, "");
+    const when = found.today ? "0DTE" : gex.format.isoDay(found.expiry);
+    const share = gex.format.percent(found.value / spot, 2, false);
+    return write("expected_move", `\u00b1${gex.format.price(found.value, 1)}`, `${when}  ${known(share)}`, `From the ${found.source} of ${found.expiry}`);
+  }
+
+  function confidence(quality) {
+    const cover = known(gex.format.percent(quality.coverage, 1, false));
+    const notes = [...quality.warnings];
+    for (const [name, count] of Object.entries({ ...quality.fallbacks, ...quality.excluded })) {
+      notes.push(`${name.replaceAll("_", " ")}: ${gex.format.integer(count)}`);
+    }
+    const used = `${gex.format.integer(quality.used)} of ${gex.format.integer(quality.contracts)} contracts used`;
+    write("confidence", gex.format.price(quality.confidence, 2), cover && `${cover} of OI used`, [used, ...notes].join("\n"));
+  }
+
+  /** One sentence for screen readers, and the tab's title. */
+  function summarise(answer) {
+    const { price, strike, dollars, UNKNOWN } = gex.format;
+    const { levels, symbol } = answer;
+    const regime = REGIME[levels.regime] ? `, ${REGIME[levels.regime][1].toLowerCase()}` : "";
+    text(
+      document.getElementById("summary"),
+      `${symbol}: spot ${price(levels.spot)}, gamma flip ${price(levels.flip, 1)}, call wall ${strike(levels.call_wall)}, ` +
+        `put wall ${strike(levels.put_wall)}, net GEX ${dollars(levels.net_gex)}${regime}.`,
+    );
+    const net = dollars(levels.net_gex);
+    document.title = `${symbol} ${price(levels.spot)}${net === UNKNOWN ? "" : ` \u00b7 ${net}`}`;
+  }
+
+  /** Forget what was shown: the next numbers are another symbol's or another choice's, so nothing "changed". */
+  const forget = () => last.clear();
+
+  /** Age and state of each number, on the server's clock. */
+  function age(page, answer, now) {
+    for (const tile of document.querySelectorAll("#strip .tile")) {
+      const name = tile.id.slice("tile-".length);
+      const fresh = gex.fresh.ofNumber(name, page, answer, now);
+      if (tile.dataset.fresh !== fresh.state) tile.dataset.fresh = fresh.state;
+      const old = gex.format.span(now - fresh.at);
+      text(tile.querySelector(".age"), fresh.state === "live" || fresh.state === "closed" ? "" : old);
+      tile.querySelector(".age").title = `As of ${gex.format.clock(fresh.at)}`;
+    }
+  }
+
+  gex.tiles = { update, age, forget };
+})();

@@ -1,0 +1,111 @@
+"""The live loop: tick -> gate (browser) -> answer (here) -> draw (browser). assets/live.js is its other half."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output, no_update
+
+from app.cache.base import Version
+from app.cache.results import Result, Results
+from app.errors import CacheError, GexError, SymbolError
+from app.market.symbols import canonical
+from callbacks.request import LiveRequest, read_request
+from components import health
+from components.answer import Facts, answer
+from components.state import PageState
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Answered:
+    """An acknowledgement for every question, and a picture where the tab has not drawn it yet."""
+
+    ack: dict[str, Any]
+    picture: dict[str, Any] | None
+
+
+def register(app: Dash, results: Results) -> None:
+    """Wire the loop."""
+    in_browser: Any = app.clientside_callback
+    in_browser(
+        ClientsideFunction("live", "gate"),
+        Output("request", "data"),
+        Input("tick", "n_intervals"),
+        Input("url", "pathname"),
+        Input("url", "search"),
+    )
+
+    @app.callback(
+        Output("ack", "data"), Output("answer", "data"), Input("request", "data"), prevent_initial_call=True
+    )
+    def reply(raw: object) -> tuple[Any, Any]:
+        request = read_request(raw)
+        if request is None:
+            return no_update, no_update
+        answered = respond(results, request)
+        return answered.ack, no_update if answered.picture is None else answered.picture
+
+    in_browser(
+        ClientsideFunction("live", "heard"),
+        Output("drawn", "title"),
+        Input("ack", "data"),
+        prevent_initial_call=True,
+    )
+    in_browser(
+        ClientsideFunction("live", "draw"),
+        Output("dates", "data"),
+        Input("answer", "data"),
+        prevent_initial_call=True,
+    )
+
+
+def respond(results: Results, request: LiveRequest) -> Answered:
+    """Answer one question. Errors of ours become words in the acknowledgement; nothing is raised for them."""
+    ack: dict[str, Any] = {"seq": request.seq, "now": time.time_ns() // 1_000_000, "problem": None}
+    try:
+        symbol = canonical(request.symbol)
+    except SymbolError as error:
+        return Answered(ack | _problem(error), None)
+    ack |= {"symbol": symbol, "feed": _feed(results, symbol), "cache": health.cache(results.stats())}
+    state = PageState.from_query(request.search)
+    try:
+        result = results.get(symbol, state.params)
+    except GexError as error:
+        return Answered(ack | _problem(error), None)
+    if result is None:
+        return Answered(ack | {"waiting": True}, None)
+    ack |= _version(result.loaded.version)
+    etag = result.etag
+    if request.have == etag:
+        return Answered(ack, None)
+    picture = answer(_facts(result), state, request.crop)
+    return Answered(ack, {**picture, "seq": request.seq, "etag": etag})
+
+
+def _facts(result: Result) -> Facts:
+    loaded = result.loaded
+    return Facts(
+        snapshot=result.snapshot,
+        chain=loaded.chain,
+        version=loaded.version.number,
+        published_ms=loaded.version.published_ms,
+        stale=loaded.stale,
+        error=loaded.error,
+    )
+
+
+def _feed(results: Results, symbol: str) -> dict[str, Any] | None:
+    try:
+        return health.feed(results.connection(), symbol)
+    except CacheError:
+        return None
+
+
+def _version(version: Version) -> dict[str, Any]:
+    return {"version": version.number, "published": version.published_ms}
+
+
+def _problem(error: GexError) -> dict[str, Any]:
+    return {"problem": {"message": str(error), "cure": error.cure}}

@@ -1,0 +1,47 @@
+"""The address decides what is shown: header links, chips, and the page that says why there is nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+from dash import Dash, Input, Output
+
+from app.errors import SymbolError
+from app.market.symbols import canonical
+from components import problems
+from components.controls import chips, symbol_menu, view_tabs
+from components.state import PageState
+
+
+def register(app: Dash, followed: list[str]) -> None:
+    """Wire the header, the chips and the problem page to the address."""
+
+    @app.callback(
+        Output("problem", "children"),
+        Output("symbols", "children"),
+        Output("views", "children"),
+        Output("controls", "children"),
+        Input("url", "pathname"),
+        Input("url", "search"),
+        Input("dates", "data"),
+    )
+    def navigate(pathname: str | None, search: str | None, dates: Any) -> tuple[Any, Any, Any, Any]:
+        state = PageState.from_query(search)
+        symbol, problem = locate(pathname, followed)
+        if problem:
+            return problem, symbol_menu("Symbols", followed, PageState()), [], []
+        known = dates if isinstance(dates, list) else []
+        return [], symbol_menu(symbol, followed, state), view_tabs(symbol, state), chips(symbol, state, known)
+
+
+def locate(pathname: str | None, followed: list[str]) -> tuple[str, list[Any]]:
+    """The canonical symbol that a path names, or the page that says why it names none."""
+    text = unquote(pathname or "/").strip("/")
+    if text and not text.startswith("gex/"):
+        return "", problems.no_such_page(followed)
+    try:
+        symbol = canonical(text.removeprefix("gex/")) if text else followed[0]
+    except SymbolError:
+        return "", problems.not_a_symbol(text.removeprefix("gex/"), followed)
+    return (symbol, []) if symbol in followed else ("", problems.not_followed(symbol, followed))

@@ -1,0 +1,213 @@
+"""The page's frame: header, levels strip, chart and cards. Numbers are filled in by assets/ as answers arrive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import dcc, html
+
+from components.attributes import attributes
+from components.words import METHOD, TILES, Tile
+
+# Decision: a chart never offers to send its data elsewhere.
+GRAPH_CONFIG: Any = {
+    "showSendToCloud": False,
+    "displaylogo": False,
+    "displayModeBar": False,
+    "doubleClick": False,
+    "scrollZoom": False,
+    "responsive": False,
+}
+
+
+def page(interval_ms: int) -> html.Div:
+    """The whole page, the same for every symbol: what differs comes with the address and the answers.
+
+    Args:
+        interval_ms: how often the browser asks; a little different for every tab, so that they don't ask together.
+    """
+    return html.Div(
+        [
+            html.A("Skip to the levels", href="#strip", className="skip"),
+            dcc.Location(id="url", refresh=False),
+            dcc.Interval(id="tick", interval=interval_ms),
+            dcc.Store(id="request"),
+            dcc.Store(id="ack"),
+            dcc.Store(id="answer"),
+            dcc.Store(id="dates"),
+            html.Div(id="drawn", hidden=True),
+            _header(),
+            html.Main(
+                [
+                    html.Div(id="problem", className="problem", role="alert"),
+                    html.Div(_desk(), id="desk"),
+                ]
+            ),
+            _help(),
+        ],
+        id="page",
+        **attributes({"data-state": "connecting"}),
+    )
+
+
+def _header() -> html.Header:
+    return html.Header(
+        [
+            html.A("GEX", href="/", className="logo", title="Gamma exposure: the first followed symbol"),
+            html.Div(id="symbols"),
+            html.Nav(id="views", **attributes({"aria-label": "Views"})),
+            html.Div(
+                [
+                    html.Span("Simulated", id="simulated", className="tag", hidden=True, title=_SIMULATED),
+                    html.Span(
+                        [
+                            html.Span(className="mark", **attributes({"aria-hidden": "true"})),
+                            html.Span("Connecting", id="state-word"),
+                            html.Span(id="state-age"),
+                        ],
+                        id="state",
+                        className="state",
+                        role="status",
+                    ),
+                    html.Span(id="clock", className="clock"),
+                    html.Button("?", id="help-open", className="icon", title="Keys and words (?)"),
+                ],
+                className="status",
+            ),
+        ]
+    )
+
+
+_SIMULATED = "The prices come from the built-in simulator, not from a market."
+
+
+def _desk() -> list[Any]:
+    return [
+        html.Div(id="banner", className="banner", role="status", hidden=True),
+        html.Section([_tile(tile) for tile in TILES], id="strip", **attributes({"aria-label": "Levels"})),
+        html.P(id="summary", className="unseen", **attributes({"aria-live": "off"})),
+        html.Div(id="controls"),
+        html.Section(
+            [
+                html.Div(id="notice", className="notice", hidden=True),
+                html.Div(
+                    dcc.Graph(id="chart", figure={"data": [], "layout": _blank()}, config=GRAPH_CONFIG),
+                    id="chart-box",
+                    **attributes({"aria-hidden": "true"}),
+                ),
+                html.Div(
+                    _skeleton(), id="skeleton", className="skeleton", **attributes({"aria-hidden": "true"})
+                ),
+                _tools(),
+                html.Div(id="table-box", hidden=True),
+                html.Div(id="hover", className="hover", hidden=True, **attributes({"aria-hidden": "true"})),
+            ],
+            id="panels",
+            className="card",
+            **attributes({"aria-label": "Gamma exposure on one price axis"}),
+        ),
+        html.Div([_changed(), _feed(), _cache()], className="cards"),
+    ]
+
+
+def _tools() -> html.Div:
+    buttons = (
+        ("follow", "Follow spot", "The price axis follows spot (0)"),
+        ("out", "−", "Show a wider range of prices (-)"),
+        ("in", "+", "Show a narrower range of prices (+)"),
+    )
+    return html.Div(
+        [
+            html.Button(word, title=title, **attributes({"data-zoom": what, "aria-label": title}))
+            for what, word, title in buttons
+        ],
+        className="tools",
+    )
+
+
+def _blank() -> dict[str, Any]:
+    return {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "autosize": False}
+
+
+def _tile(tile: Tile) -> html.Div:
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Abbr(tile.label, title=f"{tile.explain} More in {METHOD}."),
+                    html.Span(className="age"),
+                ],
+                className="label",
+            ),
+            html.Div("–", className="value", title="Waiting for the first answer"),
+            html.Div("", className="detail"),
+        ],
+        className="tile",
+        id=f"tile-{tile.id}",
+        tabIndex="0",
+    )
+
+
+def _skeleton() -> list[html.Div]:
+    widths = (18, 30, 12, 44, 60, 26, 34, 52, 40, 22, 14)
+    return [html.Div(className="bar", style={"width": f"{width}%"}) for width in widths]
+
+
+def _changed() -> html.Section:
+    rows = (("spot", "Spot"), ("flip", "Flip"), ("net_gex", "Net GEX"))
+    head = html.Tr(
+        [html.Th(html.Span("Level", className="unseen")), *(html.Th(f"{m} min") for m in (5, 15, 60))]
+    )
+    body = [
+        html.Tr([html.Th(label, scope="row"), *(html.Td("–", id=f"changed-{id_}-{m}") for m in (5, 15, 60))])
+        for id_, label in rows
+    ]
+    return html.Section(
+        [html.H2("Changed"), html.Table([html.Thead(head), html.Tbody(body)])], className="card", id="changed"
+    )
+
+
+def _feed() -> html.Section:
+    rows = (("feed", "Feed"), ("frame", "Last frame"), ("streaming", "Streaming"), ("login", "Sign-in lasts"))
+    return _facts("Feed", "feed-card", rows)
+
+
+def _cache() -> html.Section:
+    rows = (("backend", "Backend"), ("version", "Version"), ("hits", "Hit rate"), ("memory", "Memory"))
+    return _facts("Cache", "cache-card", rows)
+
+
+def _facts(title: str, id_: str, rows: tuple[tuple[str, str], ...]) -> html.Section:
+    items = [html.Div([html.Dt(label), html.Dd("–", id=f"fact-{name}")]) for name, label in rows]
+    return html.Section([html.H2(title), html.Dl(items)], className="card", id=id_)
+
+
+_KEYS = (
+    ("1 – 5", "views"),
+    ("/", "symbols"),
+    ("[ ]", "expiry before, expiry after"),
+    ("Space", "freeze and go on"),
+    ("0", "price axis follows spot again"),
+    ("T", "dark or light"),
+    ("Esc", "close"),
+)
+
+
+def _help() -> html.Dialog:
+    words = [html.Div([html.Dt(tile.label), html.Dd(tile.explain)]) for tile in TILES]
+    keys = [html.Div([html.Dt(html.Kbd(key)), html.Dd(what)]) for key, what in _KEYS]
+    return html.Dialog(
+        [
+            html.Button("Close", id="help-close"),
+            html.H2("Words"),
+            html.Dl(words),
+            html.P(
+                "Nobody outside the dealers knows their positions: every figure rests on the chosen convention. "
+                f"How each is computed, and why it differs from other tools: {METHOD}."
+            ),
+            html.H2("Keys"),
+            html.Dl(keys),
+        ],
+        id="help",
+        **attributes({"aria-label": "Help"}),
+    )

@@ -1,0 +1,111 @@
+"""What the reader has chosen, as a value and as a query string: a pasted address shows the same page."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Literal, get_args
+from urllib.parse import parse_qsl, quote
+
+from app.gex.params import Bucket, Params, Side, Unit, Walls, Weight
+
+View = Literal["overview", "strikes", "surface", "profile", "expiries"]
+Show = Literal["net", "split"]
+
+VIEWS: tuple[View, ...] = get_args(View)
+_MAX_DATES = 64
+_MAX_QUERY = 4096
+
+# The words that each choice may take, in the order in which the address names them; the first is the default.
+_WORDS: dict[str, tuple[str, ...]] = {
+    "view": get_args(View),
+    "side": get_args(Side),
+    "weight": get_args(Weight),
+    "unit": get_args(Unit),
+    "walls": get_args(Walls),
+    "show": get_args(Show),
+}
+_PARAMS = ("side", "weight", "unit", "walls")
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """Everything that the page's address says after the symbol.
+
+    Attributes:
+        view: which of the views.
+        params: conventions and expiries.
+        show: whether the ladder draws the net or calls and puts.
+        price_range: the zoomed range of the price axis in $, None while it follows spot.
+        ignored: what the address said that means nothing, in words, for the reader.
+    """
+
+    view: View = "overview"
+    params: Params = field(default_factory=Params)
+    show: Show = "net"
+    price_range: tuple[float, float] | None = None
+    ignored: tuple[str, ...] = ()
+
+    @classmethod
+    def from_query(cls, search: str | None) -> PageState:
+        """Read a query string, with or without its `?`. Never fails: what means nothing is left out and named."""
+        state, ignored = cls(), []
+        for name, text in parse_qsl((search or "").removeprefix("?")[:_MAX_QUERY]):
+            try:
+                state = _read(state, name, text)
+            except ValueError:
+                ignored.append(f"{name[:24]}={text[:24]}")
+        return replace(state, ignored=tuple(ignored[:5]))
+
+    def query(self) -> str:
+        """The shortest query string that says this: `?...`, or nothing where all is default."""
+        said = {name: self.choice(name) for name in _WORDS}
+        parts = {name: word for name, word in said.items() if word != _WORDS[name][0]}
+        if self.params.expiries:
+            parts["expiries"] = ",".join(day.isoformat() for day in self.params.expiries)
+        elif self.params.bucket != "all":
+            parts["expiries"] = self.params.bucket
+        if self.price_range:
+            parts["range"] = ",".join(f"{price:g}" for price in self.price_range)
+        text = "&".join(f"{name}={quote(word, safe=',')}" for name, word in parts.items())
+        return f"?{text}" if text else ""
+
+    def choice(self, name: str) -> str:
+        """The word chosen for one of view, side, weight, unit, walls, show."""
+        return str(getattr(self.params if name in _PARAMS else self, name))
+
+    def choose(self, name: str, word: str) -> PageState:
+        """The same page with one choice made as the address would make it. Raises ValueError on a word that isn't one."""
+        return _read(self, name, word)
+
+
+def _read(state: PageState, name: str, text: str) -> PageState:
+    if name == "expiries":
+        return replace(state, params=_expiries(state.params, text))
+    if name == "range":
+        return replace(state, price_range=_range(text))
+    if text not in _WORDS.get(name, ()):
+        raise ValueError(name)
+    value: Any = {name: text}
+    if name in _PARAMS:
+        return replace(state, params=replace(state.params, **value))
+    return replace(state, **value)
+
+
+def _expiries(params: Params, text: str) -> Params:
+    """A bucket's word, or dates separated by commas."""
+    buckets: dict[str, Bucket] = {word: word for word in get_args(Bucket)}
+    if text in buckets:
+        return replace(params, bucket=buckets[text], expiries=())
+    days = sorted({date.fromisoformat(part) for part in text.split(",") if part})
+    if not 0 < len(days) <= _MAX_DATES:
+        raise ValueError(text)
+    return replace(params, bucket="all", expiries=tuple(days))
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, high = (float(part) for part in text.split(","))
+    if not (math.isfinite(low) and math.isfinite(high) and 0 <= low < high):
+        raise ValueError(text)
+    return low, high

@@ -1,0 +1,108 @@
+"""The sentences that explain what is shown: one for each level, each choice and each state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+METHOD = "docs/method.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One number of the levels strip."""
+
+    id: str
+    label: str
+    explain: str
+
+
+TILES = (
+    Tile("spot", "Spot", "The underlying's price now, and its change since the last close."),
+    Tile(
+        "flip",
+        "Gamma flip",
+        "The price at which total gamma exposure changes sign: below it dealers usually amplify moves, above it they damp "
+        "them. ± is how far it moves between bid and ask quotes. The root nearest spot is shown.",
+    ),
+    Tile(
+        "call_wall",
+        "Call wall",
+        "The strike with the largest call gamma exposure: hedging there tends to resist a rise.",
+    ),
+    Tile(
+        "put_wall",
+        "Put wall",
+        "The strike with the largest put gamma exposure: hedging there tends to slow or, once broken, speed a fall.",
+    ),
+    Tile(
+        "net_gex",
+        "Net GEX",
+        "Dollars that dealers must trade for a 1 % move under the chosen convention: positive damps moves, negative "
+        "amplifies them.",
+    ),
+    Tile(
+        "max_pain",
+        "Max pain",
+        "The strike at which the options' total value at expiry would be smallest, weighed by open interest.",
+    ),
+    Tile(
+        "expected_move",
+        "Expected move",
+        "What the nearest expiry's at-the-money straddle prices in, either way.",
+    ),
+    Tile(
+        "confidence",
+        "Confidence",
+        "0 to 1, from the share of open interest used, the fallbacks needed and the spreads and ages of the quotes.",
+    ),
+)
+
+VIEW_WORDS = {
+    "overview": ("Overview", "Levels, net GEX by strike, the profile and strike by expiry on one price axis"),
+    "strikes": ("Strikes", "Exposure, open interest and volume by strike"),
+    "surface": ("Surface", "Strike by expiry, every expiry"),
+    "profile": ("Profile", "Total gamma exposure if spot stood elsewhere"),
+    "expiries": ("Expiries", "Every expiry with its forward, volatility and exposure"),
+}
+
+BUCKET_WORDS = {
+    "0dte": ("0DTE", "Options that expire today, or on the nearest day where none do"),
+    "week": ("Week", "Options that expire up to the coming Friday"),
+    "month": ("Month", "Options that expire within 31 days"),
+    "all": ("All expiries", "Every expiry in the chain"),
+}
+
+CHOICE_WORDS: dict[str, dict[str, tuple[str, str]]] = {
+    "show": {
+        "net": ("Net", "Calls and puts of a strike added"),
+        "split": ("Calls and puts", "Calls and puts of a strike drawn apart, the net as a tick"),
+    },
+    "weight": {
+        "oi": ("Open interest", "Contracts counted by last night's open interest"),
+        "volume": ("Volume", "Contracts counted by today's volume: new positions and closed ones alike"),
+        "oi_plus_volume": ("OI + volume", "Open interest and today's volume added"),
+        "flow": (
+            "Flow",
+            "Today's trades signed by the side that hit the quote; it can't tell opening from closing",
+        ),
+    },
+    "side": {
+        "naive": (
+            "Dealers: calls long, puts short",
+            "The usual assumption: customers sell calls and buy puts. True positions are not public",
+        ),
+        "inverted": ("Dealers: calls short, puts long", "The opposite of the usual assumption"),
+        "long": ("Dealers: long both", "Gross gamma: every contract counted positive"),
+    },
+    "unit": {
+        "per_1pct": ("$ per 1 % move", "Dollars to trade when spot moves by 1 %"),
+        "per_point": ("$ per point", "Dollars to trade when spot moves by one point"),
+    },
+    "walls": {
+        "gross": ("Walls: gross", "Walls are the strikes of the largest call and put exposure"),
+        "net": (
+            "Walls: net",
+            "Walls are the strikes of the largest positive and negative net exposure",
+        ),
+    },
+}
