@@ -76,6 +76,11 @@ class Book:
         """The underlying's price; NaN when unknown."""
         return self._spot
 
+    def streaming(self) -> tuple[Contracts, NDArray[np.bool_]]:
+        """The contracts, and which of them the stream keeps now, shape (n,)."""
+        with self._lock:
+            return self._contracts, self._quotes.streaming.copy()
+
     # --- from the sweep ---------------------------------------------------------------------------
 
     def merge(self, window: Chain, first: date, last: date) -> Merged:
@@ -208,6 +213,11 @@ class Book:
         """The chain as it is now, cleaned and copied; the book counts as unchanged from here on."""
         with self._lock:
             self.dirty = False
+            return self.peek(as_of_ms)
+
+    def peek(self, as_of_ms: int) -> Chain:
+        """The same, and the book stays dirty if it was."""
+        with self._lock:
             return Chain(
                 symbol=self.symbol,
                 spot=self._spot,

@@ -75,6 +75,10 @@ TROUBLES: dict[str, Trouble] = {
         "Schwab knows no such symbol.",
         "Take it out of SYMBOLS, or correct it: indices go by names such as SPX and NDX, ETFs and stocks by their ticker.",
     ),
+    "no_options": Trouble(
+        "Schwab lists no options on this symbol.",
+        "Take it out of SYMBOLS, or name an underlying that has options.",
+    ),
     "displaced": Trouble(
         "Another program streams with the same Schwab login; Schwab allows one connection.",
         "Stop the other program, or point both at one feed (REDIS_URL).",

@@ -37,6 +37,7 @@ REFRESH_AHEAD_S = 300.0
 _DEFAULT_LIFE_S = 1800.0
 _RECHECK_S = 2.0  # how long another process's sign-in or sign-out may go unnoticed
 _RETRY_S = 30.0  # pause between renewals that fail while the old token still works
+_FORCED_EVERY_S = 55.0  # between renewals that only a refused token asks for
 _TIMEOUT_S = (5.0, 15.0)
 _DEAD_REFRESH = ("refresh_token_authentication_error", "unsupported_token_type", "invalid_grant")
 
@@ -83,7 +84,7 @@ class OAuth:
         self._checked_at = float("-inf")
         self._retry_at = float("-inf")
         self._rejected = ""
-        self._forced = ""
+        self._forced, self._forced_until = "", float("-inf")
 
     @classmethod
     def from_settings(
@@ -271,11 +272,11 @@ class OAuth:
             rejected = token.access == self._rejected
             if not rejected and token.expires_at - self._clock() >= REFRESH_AHEAD_S:
                 return token
-            if rejected and token.access == self._forced:
+            if rejected and token.access == self._forced and time.monotonic() < self._forced_until:
                 raise trouble(AuthError, "not_authorized")
             fresh = self._refresh(token)
             if rejected:
-                self._forced = fresh.access
+                self._forced, self._forced_until = fresh.access, time.monotonic() + _FORCED_EVERY_S
             return fresh
 
     def _refresh(self, token: Token) -> Token:

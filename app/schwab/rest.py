@@ -75,13 +75,16 @@ class Rest:
         """Close its connections."""
         self._session.close()
 
-    def chain(self, symbol: str, first: date, last: date) -> dict[str, Any]:
-        """The /chains document of one underlying's expiries `first` to `last`, both included. May raise ResponseTooBig."""
+    def chain(self, symbol: str, first: date, last: date, side: str = "ALL") -> dict[str, Any]:
+        """The /chains document of one underlying's expiries `first` to `last`, both included. May raise ResponseTooBig.
+
+        `side` is CALL, PUT or ALL.
+        """
         document = self.get(
             "/marketdata/v1/chains",
             {
                 "symbol": wire(symbol),
-                "contractType": "ALL",
+                "contractType": side,
                 "strategy": "SINGLE",
                 "includeUnderlyingQuote": "true",
                 "fromDate": first.isoformat(),

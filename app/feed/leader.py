@@ -1,0 +1,171 @@
+"""What the process that holds the lease does: reads, streams, publishes, and says how it is doing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from app.cache.base import Store
+from app.errors import CacheError
+from app.feed.board import Board
+from app.feed.lease import Lease
+from app.feed.link import Link
+from app.feed.planner import Planner
+from app.feed.publisher import Publisher
+from app.feed.sweep import Sweeper
+from app.market.book import Book
+from app.schwab.frames import Frame, OptionContent
+from app.schwab.oauth import OAuth
+from app.schwab.pacing import Pacer
+from app.schwab.rest import Rest
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_HEARTBEAT_S = 1.0
+_GOODBYE_S = 4.0
+
+
+class Leader:
+    """One leadership: made when the lease was taken, closed when it is lost or the process ends."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        oauth: OAuth,
+        lease: Lease,
+        board: Board,
+        *,
+        sign_in: Callable[[], None] | None,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lease = lease
+        self._board = board
+        self._wall = wall
+        self._clock = clock
+        self._interval_s = settings.publish_interval_s
+        self._over = threading.Event()
+        source = board.source
+        self._books = {symbol: Book(symbol, source=source) for symbol in settings.symbol_list}
+        pacer = Pacer(settings.rest_per_minute, clock=clock)
+        self._rests = [
+            Rest(oauth, api_url=oauth.api_url, pacer=pacer, stop=self._over),
+            Rest(oauth, api_url=oauth.api_url),  # the stream's few requests don't queue behind the sweep's
+        ]
+        self._sweeper = Sweeper(
+            self._rests[0],
+            self._books,
+            board,
+            interval_s=settings.sweep_interval_s,
+            stop=self._over,
+            wall=wall,
+            clock=clock,
+        )
+        self._planner = Planner(self._books, settings.stream_keys, rate=settings.rate, wall=wall, clock=clock)
+        self._publisher = Publisher(store, oauth, lease, board, self._sweeper, self._planner, wall=wall)
+        self._link = Link(
+            oauth,
+            self._rests[1],
+            board,
+            deliver=self._deliver,
+            wanted=lambda: self._planner.wanted,
+            lost=self._unstream,
+            dropped=self._drop,
+            back=self._sweeper.kick,
+            may_connect=lambda: lease.confirmed,
+            sign_in=sign_in,
+            stop=self._over,
+            clock=clock,
+        )
+        self._threads = {
+            name: threading.Thread(target=work, name=f"feed-{name}", daemon=True)
+            for name, work in {
+                "stream": self._link.run,
+                "sweep": self._sweeper.run,
+                "plan": lambda: self._planner.run(self._over, self._link),
+            }.items()
+        }
+
+    def run(self, stop: threading.Event) -> None:
+        """Feed until `stop` is set or the lease is lost. Raises StaleWriter when another has published since."""
+        self._board.event("leading", "This process feeds now")
+        for thread in self._threads.values():
+            thread.start()
+        beat_at = float("-inf")
+        while not stop.is_set():
+            began = self._clock()
+            if began - beat_at >= _HEARTBEAT_S:
+                beat_at = began
+                if not self._lease.keep():
+                    log.warning("the lease is lost")
+                    return
+                self._beat()
+            self._publisher.publish()
+            stop.wait(max(0.01, self._interval_s - (self._clock() - began)))
+
+    def close(self) -> None:
+        """Log out and end the threads. A REST request under way is left to its own time-out."""
+        self._over.set()
+        self._sweeper.kick()
+        stream = self._threads["stream"]
+        if stream.is_alive():
+            stream.join(_GOODBYE_S)
+        if stream.is_alive():
+            self._link.abort()
+            stream.join(1.0)
+        self._board.turn("stopped")
+        try:
+            self._publisher.heartbeat()
+        except CacheError as error:
+            log.info("the last status was not written: %s", error)
+        for rest in self._rests:
+            rest.close()
+
+    def _beat(self) -> None:
+        now_ms = round(self._wall() * 1000)
+        for book in self._books.values():
+            book.drop_settled(now_ms)
+        self._sweeper.tell_sessions()
+        self._publisher.heartbeat()
+
+    # --- between the stream and the books ---------------------------------------------------------
+
+    def _deliver(self, frame: Frame) -> None:
+        at_ms = round(self._wall() * 1000)
+        for update in frame.equities:
+            book = self._planner.book_of_wire(update.key)
+            if book is None:
+                self._board.reject({"unknown_key": 1})
+            else:
+                book.apply_underlying(update)
+        for book, updates in self._sorted(frame.options):
+            refused = book.apply(updates, at_ms)
+            if refused:
+                self._board.reject({"unknown_key": refused})
+
+    def _sorted(self, updates: list[OptionContent]) -> list[tuple[Book, list[OptionContent]]]:
+        """The updates by book. What was subscribed once and is dropped now still trickles in: it is left out."""
+        by_symbol: dict[str, list[OptionContent]] = {}
+        owner = self._planner.owner
+        unknown = 0
+        for update in updates:
+            symbol = owner.get(update.key)
+            if symbol is None:
+                unknown += 1
+            else:
+                by_symbol.setdefault(symbol, []).append(update)
+        if unknown:
+            self._board.reject({"not_subscribed": unknown})
+        return [(self._books[symbol], group) for symbol, group in by_symbol.items()]
+
+    def _unstream(self) -> None:
+        for book in self._books.values():
+            book.unstream()
+
+    def _drop(self, keys: tuple[str, ...]) -> None:
+        for book in self._books.values():
+            book.unstream(keys)

@@ -1,0 +1,111 @@
+"""The thread that decides what to stream: contracts weighed by their gamma, following spot and the roll of expiries."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.feed.plan import Weights, choose, weigh
+from app.feed.subscription import Wanted
+from app.gex import contract_gamma, fit
+from app.market.book import Book
+from app.market.symbols import wire
+
+if TYPE_CHECKING:
+    from app.feed.link import Link
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 0.5
+_PLAN_EVERY_S = 30.0
+_SPOT_MOVE = 0.002  # a plan is made anew when spot has moved by so much
+
+
+class Planner:
+    """Keeps `wanted`, the subscription that the stream works towards.
+
+    Attributes:
+        wanted: what should stream; a new object whenever it changes.
+        owner: the symbol whose book a streamed option key belongs to.
+        weights: by symbol, what each contract weighs; of the contracts at the time of the plan.
+    """
+
+    def __init__(
+        self,
+        books: dict[str, Book],
+        limit: int,
+        *,
+        rate: float | None = None,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._books = books
+        self._limit = limit
+        self._rate = rate
+        self._wall = wall
+        self._clock = clock
+        self._by_wire = {wire(symbol): book for symbol, book in books.items()}
+        self._planned: dict[str, tuple[object, float]] = {}
+        self._planned_at = float("-inf")
+        self._planned_limit = limit
+        self.weights: dict[str, Weights] = {}
+        self.owner: dict[str, str] = {}
+        self.wanted = Wanted(equities=tuple(self._by_wire))
+
+    @property
+    def limit(self) -> int:
+        """How many option keys may be used."""
+        return self._planned_limit
+
+    def book_of_wire(self, symbol: str) -> Book | None:
+        """The book of an underlying as the wire writes it."""
+        return self._by_wire.get(symbol)
+
+    def run(self, stop: threading.Event, link: Link) -> None:
+        """Plan until stopped; no failure ends it."""
+        while not stop.wait(_LOOK_EVERY_S):
+            limit = min(self._limit, link.key_limit or self._limit)
+            try:
+                if self._is_due(limit):
+                    self.plan(limit)
+            except Exception:  # the stream goes on with the plan it has
+                log.exception("the subscription plan failed")
+
+    def plan(self, limit: int) -> None:
+        """Choose what to stream from the books as they are now."""
+        self._planned_at, self._planned_limit = self._clock(), limit
+        for symbol, book in self._books.items():
+            self._planned[symbol] = (book.contracts, book.spot)
+            if len(book):
+                self.weights[symbol] = self._weigh(book)
+        chosen = choose(self.weights, limit, frozenset(self.wanted.options))
+        options = tuple(key for keys in chosen.values() for key in keys)
+        self.owner = {key: symbol for symbol, keys in chosen.items() for key in keys}
+        if set(options) != set(self.wanted.options):
+            self.wanted = Wanted(self.wanted.equities, options)
+
+    def _weigh(self, book: Book) -> Weights:
+        chain = book.peek(round(self._wall() * 1000))
+        try:
+            gamma = contract_gamma(fit(chain, default_rate=self._rate))
+        except Exception:  # the vendor's gamma ranks well enough
+            log.exception("gamma could not be computed for the plan")
+            gamma = np.full(len(chain), np.nan)
+        return weigh(chain, gamma)
+
+    def _is_due(self, limit: int) -> bool:
+        if limit != self._planned_limit or self._clock() - self._planned_at >= _PLAN_EVERY_S:
+            return True
+        return any(self._has_moved(symbol, book) for symbol, book in self._books.items())
+
+    def _has_moved(self, symbol: str, book: Book) -> bool:
+        contracts, spot = self._planned.get(symbol, (None, math.nan))
+        if contracts is not book.contracts:
+            return True
+        return not math.isclose(book.spot, spot, rel_tol=_SPOT_MOVE) and not math.isnan(book.spot)

@@ -1,0 +1,119 @@
+"""Writes what the feed has into the cache: chains that changed, the feed's account of itself, and its events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from app.cache.base import Store
+from app.errors import CacheError, StaleWriter
+from app.feed.board import Board
+from app.feed.lease import Lease
+from app.feed.planner import Planner
+from app.feed.sweep import Sweeper, Swept
+from app.market.calendar import from_ms
+from app.models import Coverage, TokenLife
+from app.schwab.oauth import OAuth
+
+_WARN_BEFORE = timedelta(days=1)
+_EVENTS_AT_ONCE = 20
+
+
+class Publisher:
+    """Called by the feed's main thread only. StaleWriter goes through: another process feeds now."""
+
+    def __init__(
+        self,
+        store: Store,
+        oauth: OAuth,
+        lease: Lease,
+        board: Board,
+        sweeper: Sweeper,
+        planner: Planner,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._oauth = oauth
+        self._lease = lease
+        self._board = board
+        self._sweeper = sweeper
+        self._planner = planner
+        self._wall = wall
+        self._shares: dict[str, float | None] = {}
+        self._published: set[str] = set()
+
+    def publish(self) -> None:
+        """Write every chain that is worth a look and has changed."""
+        for symbol, swept in self._sweeper.swept.items():
+            if swept.ready and swept.book.dirty and len(swept.book):
+                self._publish(symbol, swept)
+
+    def heartbeat(self) -> None:
+        """Write the status and the events that wait; chains that the cache has lost are written again."""
+        life = self._oauth.life()
+        self._warn(life)
+        status = self._board.connection(life, self._coverage())
+        try:
+            self._store.put_status(status.json_bytes(), self._lease.epoch)
+            self._write_events()
+            self._refill()
+        except StaleWriter:
+            raise
+        except CacheError as error:
+            self._board.trouble("cache", error)
+            return
+        self._board.well("cache")
+
+    def _publish(self, symbol: str, swept: Swept) -> None:
+        chain = swept.book.snapshot(round(self._wall() * 1000))
+        try:
+            self._store.publish(chain, self._lease.epoch)
+            self._published.add(symbol)
+        except StaleWriter:
+            raise
+        except CacheError as error:
+            swept.book.dirty = True
+            self._board.trouble("cache", error)
+
+    def _refill(self) -> None:
+        for symbol in self._published:
+            if self._store.version(symbol) is None:
+                self._sweeper.swept[symbol].book.dirty = True
+
+    def _write_events(self) -> None:
+        for _ in range(_EVENTS_AT_ONCE):
+            event = self._board.take_event()
+            if event is None:
+                return
+            try:
+                self._store.add_event(event)
+            except CacheError:
+                self._board.put_back(event)
+                raise
+
+    def _coverage(self) -> dict[str, Coverage]:
+        return {symbol: self._cover(symbol, swept) for symbol, swept in self._sweeper.swept.items()}
+
+    def _cover(self, symbol: str, swept: Swept) -> Coverage:
+        contracts, streaming = swept.book.streaming()
+        weights = self._planner.weights.get(symbol)
+        if weights is not None and weights.contracts is contracts:
+            self._shares[symbol] = weights.streaming(streaming)
+        oldest = swept.oldest_ms
+        return Coverage(
+            contracts=len(contracts),
+            streaming=int(streaming.sum()),
+            gamma_share=self._shares.get(symbol) if streaming.any() else None,
+            oldest_sweep_at=None if oldest is None else from_ms(oldest),
+        )
+
+    def _warn(self, life: TokenLife) -> None:
+        """Say a day ahead that the login ends."""
+        ends = life.refresh_expires_at
+        now = from_ms(round(self._wall() * 1000))
+        if ends is not None and now < ends <= now + _WARN_BEFORE:
+            self._board.known_trouble("life", "login_ends_soon")
+        else:
+            self._board.well("life")

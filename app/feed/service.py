@@ -1,0 +1,115 @@
+"""The feed: one process keeps the chains and publishes them; the others wait for its lease to end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from app.cache.base import Store
+from app.errors import CacheError, StaleWriter
+from app.feed.board import Board
+from app.feed.leader import Leader
+from app.feed.lease import TTL_S, Lease
+from app.schwab.oauth import OAuth
+from app.settings import SCHWAB_API, Settings
+
+log = logging.getLogger(__name__)
+
+_CONTEND_EVERY_S = 0.5
+
+
+class Feed:
+    """Starts with `start`, works in daemon threads of its own, ends with `stop`.
+
+    Every process may have one: whichever gets the lease feeds, with one connection to Schwab; another takes over within the
+    lease's life when that process dies.
+
+    Args:
+        sign_in: makes a login without a person, for the demo. Raises GexError when it can't.
+        wall: seconds since the epoch.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        oauth: OAuth,
+        *,
+        sign_in: Callable[[], None] | None = None,
+        lease_s: float = TTL_S,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._oauth = oauth
+        self._sign_in = sign_in
+        self._wall = wall
+        self._clock = clock
+        self._lease = Lease(store, ttl_s=lease_s, clock=clock)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to contend for the lease; returns at once. A second call does nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout_s: float = 8.0) -> None:
+        """Log out of the streamer, give the lease back, end the threads; within `timeout_s`."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            self._thread = None
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process feeds now."""
+        return self._lease.confirmed
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if self._acquired():
+                try:
+                    self._lead()
+                except (
+                    Exception
+                ):  # a bug must not leave the product without a feed: another try, or another process
+                    log.exception("the feed failed")
+                finally:
+                    self._lease.release()
+            self._stop.wait(_CONTEND_EVERY_S)
+
+    def _acquired(self) -> bool:
+        with contextlib.suppress(CacheError):
+            return self._lease.acquire()
+        return False
+
+    def _lead(self) -> None:
+        board = Board(
+            "schwab" if self._oauth.api_url == SCHWAB_API else "simulator",
+            self._lease.leader,
+            wall=self._wall,
+        )
+        leader = Leader(
+            self._settings,
+            self._store,
+            self._oauth,
+            self._lease,
+            board,
+            sign_in=self._sign_in,
+            wall=self._wall,
+            clock=self._clock,
+        )
+        log.info("this process feeds now", extra={"leader": self._lease.leader, "epoch": self._lease.epoch})
+        try:
+            leader.run(self._stop)
+        except StaleWriter:
+            log.warning("another process has taken over the feed")
+        finally:
+            leader.close()

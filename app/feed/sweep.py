@@ -1,0 +1,270 @@
+"""The REST side of the feed: reads every contract of every underlying, window by window, round after round.
+
+It fills the books at the start, nearest expiries first and one underlying after the other, and afterwards renews whatever
+the stream doesn't keep, open interest included.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from app.errors import AuthError, BrokerError, DataError, GexError, RateLimited, ResponseTooBig, SignInNeeded
+from app.feed.backoff import full_jitter
+from app.feed.board import Board
+from app.feed.hours import session_at
+from app.feed.windows import FIRST_CONTRACTS, TARGET_CONTRACTS, Window, cut
+from app.market.book import Book
+from app.market.calendar import exchange_day, from_ms
+from app.market.symbols import INDICES
+from app.schwab.chains import parse_chain_json
+from app.schwab.rest import Expiration, Rest
+
+log = logging.getLogger(__name__)
+
+_NEAR = timedelta(days=8)  # the first picture needs these
+_HOURS_EVERY_S = 300.0
+_HOURS_GOOD_S = 3600.0
+_UNKNOWN_SYMBOL_EVERY_S = 600.0
+_CLOSED_SLOWER = 5  # nothing moves while the market is closed
+_AUTH_PAUSE_S = 60.0
+
+
+@dataclass(eq=False)
+class Swept:
+    """What the sweeper knows of one underlying.
+
+    Attributes:
+        ready: the near expiries have been read, so the book is worth a look.
+        read_ms: when each listed date was read last, wall clock; dates never read are absent.
+    """
+
+    book: Book
+    listed: list[Expiration] = field(default_factory=list)
+    read_ms: dict[date, int] = field(default_factory=dict)
+    ready: bool = False
+    resting_until: float = float("-inf")
+
+    @property
+    def dates(self) -> set[date]:
+        """The listed expiry dates."""
+        return {expiration.expiry for expiration in self.listed}
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the date read longest ago was read; None before the first."""
+        return min(self.read_ms.values(), default=None)
+
+
+class Sweeper:
+    """One thread's work: `run` until stopped. `kick` starts the next round at once."""
+
+    def __init__(
+        self,
+        rest: Rest,
+        books: dict[str, Book],
+        board: Board,
+        *,
+        interval_s: float,
+        stop: threading.Event,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rest = rest
+        self._board = board
+        self._interval_s = interval_s
+        self._stop = stop
+        self._wall = wall
+        self._clock = clock
+        self._kicked = threading.Event()
+        self._failures = 0
+        self._unreadable = 0
+        self._hours: dict[str, Any] = {}
+        self._hours_at = float("-inf")
+        self.swept = {symbol: Swept(book) for symbol, book in books.items()}
+
+    def run(self) -> None:
+        """Sweep until stopped; no failure ends it."""
+        while not self._stop.is_set():
+            began = self._clock()
+            self._kicked.clear()
+            try:
+                self._round()
+            except GexError as error:
+                self._pause_after(error)
+                continue
+            except Exception:  # a bug must not end the feed: it is logged, and the next round tries again
+                log.exception("the sweep failed")
+                self._board.known_trouble("sweep", "outage", "(unexpected answer; see the log)")
+            self._rest_until(began + self._pause_s())
+
+    def kick(self) -> None:
+        """Sweep again now: the stream has a gap to fill."""
+        self._kicked.set()
+
+    def tell_sessions(self) -> None:
+        """Tell the books whether their markets are open now, from the hours read last."""
+        now = from_ms(self._now_ms())
+        for symbol, swept in self.swept.items():
+            product = "IND" if symbol in INDICES else "EQO"
+            swept.book.set_session(session_at(self._hours, product, now))
+
+    # --- one round --------------------------------------------------------------------------------
+
+    def _round(self) -> None:
+        self._read_hours()
+        self._unreadable = 0
+        later: deque[tuple[Swept, Window]] = deque()
+        for swept in self._awake():
+            if self._list(swept):
+                later += [(swept, window) for window in self._near_first(swept)]
+        for swept, window in later:
+            self._read(swept, window)
+        self._failures = 0
+        if not self._unreadable:
+            self._board.well("sweep")
+
+    def _awake(self) -> list[Swept]:
+        now = self._clock()
+        return [swept for swept in self.swept.values() if swept.resting_until <= now]
+
+    def _read_hours(self) -> None:
+        if self._clock() - self._hours_at < _HOURS_EVERY_S:
+            return
+        try:
+            self._hours = self._rest.markets()
+            self._hours_at = self._clock()
+        except BrokerError as error:
+            log.warning("the market's hours could not be read: %s", error)
+            if self._clock() - self._hours_at > _HOURS_GOOD_S:
+                self._hours = {}
+
+    def _list(self, swept: Swept) -> bool:
+        """Read which expiries there are; False when Schwab doesn't know the symbol."""
+        symbol = swept.book.symbol
+        try:
+            found = self._rest.expirations(symbol)
+        except BrokerError as error:
+            if error.status not in (400, 404):
+                raise
+            self._board.trouble(f"symbol:{symbol}", error, about=symbol)
+            swept.resting_until = self._clock() + _UNKNOWN_SYMBOL_EVERY_S
+            return False
+        if not found:
+            self._board.known_trouble(f"symbol:{symbol}", "no_options", f"({symbol})")
+            swept.resting_until = self._clock() + _UNKNOWN_SYMBOL_EVERY_S
+            return False
+        self._board.well(f"symbol:{symbol}")
+        today = exchange_day(self._now_ms())
+        swept.listed = [expiration for expiration in found if expiration.expiry >= today]
+        swept.read_ms = {day: at for day, at in swept.read_ms.items() if day in swept.dates}
+        swept.book.keep_expiries(swept.dates)
+        return True
+
+    def _near_first(self, swept: Swept) -> list[Window]:
+        """Windows of this round. In the first, near ones are read here and now; the others are returned."""
+        windows = cut(
+            [(expiration.expiry, expiration.root) for expiration in swept.listed],
+            _counted(swept.book),
+            first_contracts=TARGET_CONTRACTS if swept.ready else FIRST_CONTRACTS,
+        )
+        if swept.ready:  # whatever was read longest ago comes first: a round may be cut short
+            return sorted(windows, key=lambda window: min(swept.read_ms.get(day, 0) for day in window.dates))
+        horizon = exchange_day(self._now_ms()) + _NEAR
+        near = [window for window in windows if window.first <= horizon] or windows[:1]
+        for window in near:
+            self._read(swept, window)
+        swept.ready = True
+        self._board.event("first_picture", f"{swept.book.symbol}: the nearest expiries are read")
+        return [window for window in windows if window not in near]
+
+    def _read(self, swept: Swept, window: Window) -> None:
+        """One window: asked for, cut in two where it is too big, merged into the book."""
+        symbol = swept.book.symbol
+        try:
+            document = self._ask(symbol, window)
+        except ResponseTooBig:
+            halves = window.halves()
+            if halves is None:
+                document = self._ask(symbol, window, "CALL") | {
+                    "putExpDateMap": self._ask(symbol, window, "PUT").get("putExpDateMap")
+                }
+                self._merge(swept, window, document)
+                return
+            for half in halves:
+                self._read(swept, half)
+            return
+        self._merge(swept, window, document)
+
+    def _ask(self, symbol: str, window: Window, side: str = "ALL") -> dict[str, Any]:
+        """The window's document. "Too many requests" is waited out once; every other failure ends the round."""
+        try:
+            return self._rest.chain(symbol, window.first, window.last, side)
+        except RateLimited as error:
+            self._board.trouble("sweep", error)
+            if self._stop.wait(error.retry_after_s):
+                raise
+        return self._rest.chain(symbol, window.first, window.last, side)
+
+    def _merge(self, swept: Swept, window: Window, document: dict[str, Any]) -> None:
+        now_ms = self._now_ms()
+        rejected: Counter[str] = Counter()
+        try:
+            chain = parse_chain_json(document, rejected=rejected, as_of_ms=now_ms, source=swept.book.source)
+        except DataError as error:  # this window keeps its age; the others go on
+            self._unreadable += 1
+            self._board.reject({"chain_unreadable": 1})
+            self._board.trouble("sweep", error, about=swept.book.symbol)
+            return
+        finally:
+            self._board.reject({f"chain_{reason}": count for reason, count in rejected.items()})
+        unsettled = chain.take(chain.contracts.settle_ms > now_ms)
+        swept.book.merge(unsettled, window.first, window.last)
+        swept.read_ms |= dict.fromkeys(window.dates, now_ms)
+        swept.book.missing_expiries = len(swept.dates - swept.read_ms.keys())
+
+    # --- waiting ----------------------------------------------------------------------------------
+
+    def _pause_s(self) -> float:
+        sessions = {swept.book.session for swept in self.swept.values()}
+        return self._interval_s * (_CLOSED_SLOWER if sessions == {"closed"} else 1)
+
+    def _pause_after(self, error: GexError) -> None:
+        if self._stop.is_set():
+            return
+        if isinstance(error, SignInNeeded):
+            self._stop.wait(1.0)  # the stream's thread sees to the login
+            return
+        self._board.trouble("sweep", error)
+        wait = full_jitter(self._failures + 2, random.uniform(0.5, 1))
+        if isinstance(error, AuthError):
+            wait = _AUTH_PAUSE_S
+        elif isinstance(error, RateLimited):
+            wait = max(wait, error.retry_after_s)
+        self._failures += 1
+        self._rest_until(self._clock() + wait)
+
+    def _rest_until(self, moment: float) -> None:
+        while not self._stop.is_set() and not self._kicked.is_set():
+            left = moment - self._clock()
+            if left <= 0:
+                return
+            self._kicked.wait(min(left, 0.2))
+
+    def _now_ms(self) -> int:
+        return round(self._wall() * 1000)
+
+
+def _counted(book: Book) -> dict[date, int]:
+    """Contracts by expiry date that the book holds."""
+    days, counts = np.unique(book.contracts.expiry, return_counts=True)
+    return dict(zip(days.tolist(), counts.tolist(), strict=True))
