@@ -2,33 +2,53 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 DEV := .venv-dev/bin/python
+# Two processes, the tests of one file in one of them: each has a Redis and a simulator of its own.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check install install-dev browser clean
+.PHONY: help run demo test test-fast check install install-dev browser clean
 
 help:
-	@echo "make run    start the dashboard at http://127.0.0.1:8050 (PORT changes it)"
-	@echo "make test   run every test"
-	@echo "make check  ruff, mypy and the import contracts"
-	@echo "make clean  remove the virtual environments"
+	@echo "make run        start the dashboard at http://127.0.0.1:8050 (PORT changes it)"
+	@echo "make demo       the same on the simulator, whatever the credentials"
+	@echo "make test       run every test"
+	@echo "make test-fast  run the tests that need nothing running"
+	@echo "make check      ruff, mypy and the import contracts"
+	@echo "make clean      remove the virtual environments"
 
 run: .venv/installed
 	@exec $(RUN) -m app run --with-parent
+
+demo: .venv/installed
+	@exec $(RUN) -m app demo --with-parent
+
+test: .venv-dev/installed browser
+	@exec $(DEV) -m pytest -q $(PYTEST_ARGS) tests
+
+test-fast: .venv-dev/installed
+	@exec $(DEV) -m pytest -q tests/unit
 
 install: .venv/installed
 install-dev: .venv-dev/installed
 
 .venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or later: make run PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 # The tests' environment is production's but for urllib3, which dash[testing] holds at an older release.
 .venv-dev/installed: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or later: make test PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv-dev
 	grep -v '^urllib3==' requirements.txt > .venv-dev/production.txt
 	$(DEV) -m pip install --quiet --disable-pip-version-check -r .venv-dev/production.txt -r requirements-dev.txt
 	@touch $@
+
+# Chromium for the browser tests, through apt where that may be done. Where it may not, those tests are skipped, by name
+# and with the command that installs it; under CI=true they fail.
+browser:
+	@.ci/browser
 
 check: .venv-dev/installed
 	$(DEV) -m ruff check .

@@ -145,6 +145,7 @@ def prepare() -> Hosting:
         raise SettingsError(
             "FEED_MODE=process needs a Redis", cure="Unset REDIS_URL=memory://, or set FEED_MODE=thread."
         )
+    _refuse_half_credentials(settings)
     demo_port = _free_port() if settings.demo and settings.feed_mode != "off" else 0
     if demo_port:
         _refuse_real_cache(build_services(settings))
@@ -225,6 +226,17 @@ def _simulator_command(settings: Settings, port: int) -> list[str]:
     return [*command, "--chain", settings.demo_chain] if settings.demo_chain else command
 
 
+def _refuse_half_credentials(settings: Settings) -> None:
+    """Raises SettingsError: who has set one of the two wants Schwab's market, not the simulator's."""
+    names = {"SCHWAB_APP_KEY": settings.schwab_app_key, "SCHWAB_APP_SECRET": settings.schwab_app_secret}
+    missing = [name for name, value in names.items() if not value.get_secret_value()]
+    if len(missing) == 1 and not settings.force_demo:
+        raise SettingsError(
+            f"{missing[0]} is not set, but the other credential is",
+            cure="Set both for live data, or neither for the simulator.",
+        )
+
+
 def _refuse_real_cache(services: Services) -> None:
     """Raises SettingsError rather than let a demo write over the real market in a shared Redis."""
     if services.store.backend != "redis":
@@ -274,7 +286,7 @@ def _free_port() -> int:
 
 def _what(settings: Settings) -> str:
     if settings.feed_mode == "off":
-        return "data from REDIS_URL"
+        return "no feed of its own"
     return "simulated data" if settings.simulated else "data from Schwab"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 import requests
+from dash.testing.application_runners import BaseDashRunner
 
 from app.cache import Store, open_store
 from app.cache.embedded import EmbeddedRedis
@@ -17,6 +18,9 @@ from tests.support import eventually, free_port, process
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _INSTALL = "apt-get install -y chromium chromium-driver"
+
+# Every process of pytest-xdist would begin at the same port otherwise.
+BaseDashRunner._next_port = free_port()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import socket
@@ -44,17 +45,24 @@ def check_port(settings: Settings) -> None:
         family, kind, _, _, place = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
             0
         ]
-    except OSError as error:
-        raise SettingsError(f"HOST: {settings.host!r} is not an address of this machine") from error
-    with socket.socket(family, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(place)
-        except OSError as error:
-            raise SettingsError(
-                f"{settings.host} port {settings.port} can't be listened on: {(error.strerror or str(error)).lower()}",
-                cure="Set PORT to another one, as in: PORT=8051 make run",
-            ) from error
+    except OSError as error:
+        raise _why_not(settings, error) from error
+
+
+def _why_not(settings: Settings, error: OSError) -> SettingsError:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return SettingsError(
+            f"HOST: {settings.host!r} is not an address of this machine",
+            cure="Use 127.0.0.1 for this machine alone, 0.0.0.0 for its network.",
+        )
+    reason = "is in use" if error.errno == errno.EADDRINUSE else f"can't be used: {error.strerror}"
+    return SettingsError(
+        f"PORT: port {settings.port} of {settings.host} {reason}",
+        cure="Choose another one, as in: PORT=8051 make run",
+    )
 
 
 def announce(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from app import hosting
 from app.commands import run
 from app.errors import SettingsError
 from app.keeper import Kept, Plan, pause_s
-from app.settings import Settings, load_settings
+from app.settings import Settings, get_settings, load_settings
 
 BROKER = {"schwab_app_key": "k" * 32, "schwab_app_secret": "s" * 16}
 
@@ -102,6 +103,19 @@ def test_the_plan_travels_as_text() -> None:
 def test_pauses_between_restarts_grow_to_half_a_minute() -> None:
     assert [pause_s(n) for n in (1, 2, 3)] == [0.5, 1.0, 2.0]
     assert pause_s(50) == 30.0
+
+
+@pytest.mark.parametrize(("given", "missing"), [("SCHWAB_APP_KEY", "SECRET"), ("SCHWAB_APP_SECRET", "KEY")])
+def test_half_of_the_credentials_is_no_demo(
+    monkeypatch: pytest.MonkeyPatch, given: str, missing: str, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(given, "x" * 32)
+    get_settings.cache_clear()
+    hosting.prepare.cache_clear()
+    with pytest.raises(SettingsError, match=f"SCHWAB_APP_{missing} is not set"):
+        hosting.prepare()
+    get_settings.cache_clear()
 
 
 class Clock:
