@@ -4,12 +4,12 @@ import os
 import sys
 
 from app.errors import GexError
-from app.hosting import GRACE_S, Log, one_line, prepare
+from app.hosting import GRACE_S, Log, prepare
 
 try:
     hosting = prepare()
 except GexError as error:
-    sys.exit(one_line(error))
+    sys.exit(f"error: {error.line}")
 
 bind = hosting.bind
 workers = hosting.workers

@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(importlib.import_module(f"app.commands.{options.command}").main(options))
     except GexError as error:
-        print(f"error: {error}" + (f" {error.cure}" if error.cure else ""), file=sys.stderr)  # noqa: T201
+        print(f"error: {error.line}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         return 130

@@ -34,6 +34,12 @@ class GexError(Exception):
         super().__init__(message)
         self.cure = cure or type(self).cure
 
+    @property
+    def line(self) -> str:
+        """Both, in one line."""
+        said = " ".join(str(self).split())
+        return f"{said.rstrip('.')}. {self.cure}" if self.cure else said
+
 
 class SettingsError(GexError):
     """A setting is missing or wrong."""

@@ -70,7 +70,7 @@ class Hosting:
             if self.plan:
                 self._keeper = _start_keeper(self.plan)
         except GexError as error:
-            sys.exit(one_line(error))
+            sys.exit(f"error: {error.line}")
         _warm_up()
 
     def when_ready(self, server: Any) -> None:
@@ -147,7 +147,7 @@ def prepare() -> Hosting:
         )
     _refuse_half_credentials(settings)
     demo_port = _free_port() if settings.demo and settings.feed_mode != "off" else 0
-    if demo_port:
+    if demo_port and settings.redis_url:
         _refuse_real_cache(build_services(settings))
     folder = "" if settings.redis_url else str(private_path())
     os.environ.update(_environment(settings, folder, demo_port))
@@ -161,11 +161,6 @@ def address(settings: Settings) -> str:
     """HOST:PORT, with brackets around an IPv6 address."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{host}:{settings.port}"
-
-
-def one_line(error: GexError) -> str:
-    """An error as the command line prints it."""
-    return f"error: {error} {error.cure}".rstrip()
 
 
 def refuse_open_door(settings: Settings, bound: list[str]) -> None:

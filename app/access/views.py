@@ -158,7 +158,7 @@ def show(trouble: Trouble | None = None, status: int = 200) -> ResponseReturnVal
         settings=settings,
         simulated=settings.simulated,
         half_configured=_half_configured(),
-        warnings=check_callback(settings.schwab_callback_url),
+        warnings=[] if settings.simulated else check_callback(settings.schwab_callback_url),
         listens=not answered_by_server(settings),
         connection=_connection() if may_see else None,
         life=gate().broker.life() if may_see else None,

@@ -165,5 +165,5 @@ def test_a_child_that_ran_for_long_is_started_again_quickly() -> None:
 
 
 def test_an_error_is_printed_in_one_line() -> None:
-    assert hosting.one_line(SettingsError("a is wrong", cure="Set b.")) == "error: a is wrong Set b."
-    assert hosting.one_line(SettingsError("a is wrong")) == "error: a is wrong"
+    assert SettingsError("a is wrong", cure="Set b.").line == "a is wrong. Set b."
+    assert SettingsError("a\n is wrong").line == "a is wrong"
