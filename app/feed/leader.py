@@ -148,18 +148,15 @@ class Leader:
                 self._board.reject({"unknown_key": refused})
 
     def _sorted(self, updates: list[OptionContent]) -> list[tuple[Book, list[OptionContent]]]:
-        """The updates by book. What was subscribed once and is dropped now still trickles in: it is left out."""
+        """The updates by book. What was subscribed once and is dropped now trickles in for a moment: it is left out."""
         by_symbol: dict[str, list[OptionContent]] = {}
         owner = self._planner.owner
-        unknown = 0
         for update in updates:
             symbol = owner.get(update.key)
-            if symbol is None:
-                unknown += 1
-            else:
+            if symbol is not None:
                 by_symbol.setdefault(symbol, []).append(update)
-        if unknown:
-            self._board.reject({"not_subscribed": unknown})
+            elif not any(update.key in book for book in self._books.values()):
+                self._board.reject({"unknown_key": 1})
         return [(self._books[symbol], group) for symbol, group in by_symbol.items()]
 
     def _unstream(self) -> None:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.5
 _PLAN_EVERY_S = 30.0
+_CALM_S = 4.0  # while the first sweep fills the books they change every second: keys shouldn't
 _SPOT_MOVE = 0.002  # a plan is made anew when spot has moved by so much
 
 
@@ -81,8 +82,8 @@ class Planner:
         """Choose what to stream from the books as they are now."""
         self._planned_at, self._planned_limit = self._clock(), limit
         for symbol, book in self._books.items():
-            self._planned[symbol] = (book.contracts, book.spot)
             if len(book):
+                self._planned[symbol] = (book.contracts, book.spot)
                 self.weights[symbol] = self._weigh(book)
         chosen = choose(self.weights, limit, frozenset(self.wanted.options))
         options = tuple(key for keys in chosen.values() for key in keys)
@@ -100,12 +101,15 @@ class Planner:
         return weigh(chain, gamma)
 
     def _is_due(self, limit: int) -> bool:
-        if limit != self._planned_limit or self._clock() - self._planned_at >= _PLAN_EVERY_S:
+        age = self._clock() - self._planned_at
+        if age < _CALM_S:
+            return False
+        if limit != self._planned_limit or age >= _PLAN_EVERY_S:
             return True
         return any(self._has_moved(symbol, book) for symbol, book in self._books.items())
 
     def _has_moved(self, symbol: str, book: Book) -> bool:
         contracts, spot = self._planned.get(symbol, (None, math.nan))
-        if contracts is not book.contracts:
+        if contracts is not book.contracts and len(book):
             return True
         return not math.isclose(book.spot, spot, rel_tol=_SPOT_MOVE) and not math.isnan(book.spot)

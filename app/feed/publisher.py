@@ -41,7 +41,6 @@ class Publisher:
         self._sweeper = sweeper
         self._planner = planner
         self._wall = wall
-        self._shares: dict[str, float | None] = {}
         self._published: set[str] = set()
 
     def publish(self) -> None:
@@ -54,6 +53,7 @@ class Publisher:
         """Write the status and the events that wait; chains that the cache has lost are written again."""
         life = self._oauth.life()
         self._warn(life)
+        self._board.keys_limit = self._planner.limit
         status = self._board.connection(life, self._coverage())
         try:
             self._store.put_status(status.json_bytes(), self._lease.epoch)
@@ -99,13 +99,12 @@ class Publisher:
     def _cover(self, symbol: str, swept: Swept) -> Coverage:
         contracts, streaming = swept.book.streaming()
         weights = self._planner.weights.get(symbol)
-        if weights is not None and weights.contracts is contracts:
-            self._shares[symbol] = weights.streaming(streaming)
+        known = weights is not None and weights.contracts is contracts  # else the next plan will tell
         oldest = swept.oldest_ms
         return Coverage(
             contracts=len(contracts),
             streaming=int(streaming.sum()),
-            gamma_share=self._shares.get(symbol) if streaming.any() else None,
+            gamma_share=weights.streaming(streaming) if weights is not None and known else None,
             oldest_sweep_at=None if oldest is None else from_ms(oldest),
         )
 

@@ -65,6 +65,8 @@ class Feed:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
+            if self._thread.is_alive():  # a call that hangs: others shouldn't wait for it
+                self._lease.release()
             self._thread = None
 
     @property

@@ -156,7 +156,7 @@ class Sweeper:
         except BrokerError as error:
             if error.status not in (400, 404):
                 raise
-            self._board.trouble(f"symbol:{symbol}", error, about=symbol)
+            self._board.known_trouble(f"symbol:{symbol}", "unknown_symbol", f"({symbol})")
             swept.resting_until = self._clock() + _UNKNOWN_SYMBOL_EVERY_S
             return False
         if not found:

@@ -66,6 +66,10 @@ class Book:
     def __len__(self) -> int:
         return len(self._contracts)
 
+    def __contains__(self, key: str) -> bool:
+        """Whether a contract of this symbol is in the book."""
+        return key in self._index
+
     @property
     def contracts(self) -> Contracts:
         """The contracts now; never changed in place."""

@@ -74,8 +74,6 @@ def problem_of(response: requests.Response) -> GexError:
     if status in (401, 403):
         return trouble(AuthError, "not_authorized", describe(document))
     detail = ", ".join(part for part in (f"status {status}", describe(document)) if part)
-    if status == 404:
-        return trouble(BrokerError, "unknown_symbol", detail, status=status)
     if status >= 500 or response.ok:
         return trouble(BrokerError, "outage", detail, status=status)
     return BrokerError(f"Schwab refused the request: {detail}.", status=status)

@@ -93,17 +93,17 @@ class Stream:
         with _translated():
             self._socket.settimeout(timeout_s)
             try:
-                opcode, data = self._socket.recv_data_frame(control_frame=True)
+                opcode, received = self._socket.recv_data_frame(control_frame=True)
             except websocket.WebSocketTimeoutException:
                 return None
         self.last_frame_at = self._clock()
         if opcode == websocket.ABNF.OPCODE_CLOSE:
-            code = int.from_bytes(data.data[:2], "big") if len(data.data) >= 2 else 1005
+            code = int.from_bytes(received.data[:2], "big") if len(received.data) >= 2 else 1005
             raise StreamClosed(f"the streamer closed the connection ({code})", reason=f"closed_{code}")
         if opcode in _CONTROL:
             return None
         self.last_text_at = self.last_frame_at
-        return decode_frame(data)
+        return decode_frame(received.data)
 
     def logout(self, timeout_s: float = 2.0) -> None:
         """Say goodbye and close; never raises."""
