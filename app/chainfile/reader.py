@@ -92,7 +92,10 @@ def _parsed_json(text: str) -> Chain:
         return parse_cboe_json(doc)
     if isinstance(doc, dict) and ("callExpDateMap" in doc or "putExpDateMap" in doc or "errors" in doc):
         rejected: Counter[str] = Counter()
-        return replace(parse_chain_json(doc, rejected=rejected), rejected=dict(rejected))
+        chain = parse_chain_json(doc, rejected=rejected)
+        if not len(chain):
+            raise ChainFileError("it lists no contracts")
+        return replace(chain, rejected=dict(rejected))
     raise ChainFileError("this JSON is not an option chain")
 
 

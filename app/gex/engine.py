@@ -97,9 +97,9 @@ def _levels(
 
 
 def _profile(surface: Surface, params: Params, legs: Legs) -> tuple[F64, F64, tuple[float, ...]]:
-    """The grid, G on it in the convention's unit, and the roots; empty where nothing has weight."""
+    """The grid, G on it in the convention's unit, and the roots; empty where nothing is in the sums."""
     bells = _bells(surface, legs, surface.total_vol)
-    if not len(bells.slope):
+    if not any(leg.used.any() for leg in legs):
         return np.empty(0), np.empty(0), ()
     spots = grid(surface.spot)
     values = bells.over(spots)

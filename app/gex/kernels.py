@@ -294,6 +294,27 @@ def fill_between(starts: I64, log_strike: F64, known: Bools, x: F64, filled: Boo
 
 
 @kernel
+def fill_outwards(starts: I64, known: Bools, bound: F64, x: F64, filled: Bools) -> None:
+    """Carry the x of a series' outermost known strikes outwards, in place, to where `bound` gives it an upper limit.
+
+    `bound` is NaN where there is no limit: such nodes stay as they are. `filled` marks the others.
+    """
+    for s in range(starts.size - 1):
+        lo, hi = starts[s], starts[s + 1]
+        first, last = -1, -1
+        for i in range(lo, hi):
+            if known[i]:
+                first = i if first < 0 else first
+                last = i
+        if first < 0:
+            continue
+        for i in range(lo, hi):
+            if (i < first or i > last) and bound[i] > 0.0:
+                x[i] = min(x[first] if i < first else x[last], bound[i])
+                filled[i] = True
+
+
+@kernel
 def at_the_money(
     starts: I64, strike: F64, forward: F64, known: Bools, x: F64, straddle: F64, out_x: F64, out_straddle: F64
 ) -> None:

@@ -12,6 +12,7 @@ from app.gex.params import Params
 from app.gex.snapshot import QualityCounts
 from app.gex.surface import (
     CARRY,
+    EXTRAPOLATED,
     FORWARD_SOURCES,
     INTERPOLATED,
     OTHER_LEG,
@@ -25,7 +26,7 @@ F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 # How much a gamma is worth by where its volatility and its forward come from; documented in docs/method.md.
-_VOL_TRUST = np.array([0.0, 1.0, 0.9, 0.7, 0.4])
+_VOL_TRUST = np.array([0.0, 1.0, 0.9, 0.7, 0.4, 0.4])
 _FORWARD_TRUST = np.array([0.0, 1.0, 0.8, 0.5])
 # A quote this old is worth half.
 _HALF_AGE_MS = 15 * 60_000.0
@@ -111,7 +112,7 @@ def _coverage(surface: Surface, chosen: Bools, legs: Legs) -> float | None:
 def _fallbacks(surface: Surface, chosen_series: Bools, legs: Legs) -> dict[str, int]:
     counts = {
         str(VOL_SOURCES[code]): int(sum((leg.used & (surface.vol_source == code)).sum() for leg in legs))
-        for code in (OTHER_LEG, INTERPOLATED, VENDOR)
+        for code in (OTHER_LEG, INTERPOLATED, VENDOR, EXTRAPOLATED)
     }
     for code in (CARRY, RATE):
         live = chosen_series & surface.alive & (surface.forward_source == code)

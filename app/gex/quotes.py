@@ -27,16 +27,14 @@ class Leg:
     Attributes:
         listed: whether the contract is in the chain.
         bid, ask, mid: $; NaN unless the quote is usable: bid > 0, ask >= bid, spread sane.
+        offered: the ask where nobody bids (bid 0, ask > 0), an upper limit of the price; NaN elsewhere.
     """
 
     listed: Bools
     bid: F64
     ask: F64
     mid: F64
-
-    @property
-    def usable(self) -> Bools:
-        return ~np.isnan(self.mid)
+    offered: F64
 
     @property
     def spread(self) -> F64:
@@ -69,6 +67,7 @@ def _leg(rows: NDArray[np.int64], quotes: Quotes) -> Leg:
     spread = ask - bid
     usable = (bid > 0) & (spread >= 0) & (ask <= _LARGEST_PRICE)
     usable &= (spread <= _WIDEST_SPREAD * mid) | (spread <= _SMALL_SPREAD)
+    offered = np.where((bid == 0) & (ask > 0) & (ask <= _LARGEST_PRICE), ask, np.nan)
     for column in (bid, ask, mid):
         column[~usable] = np.nan
-    return Leg(rows >= 0, bid, ask, mid)
+    return Leg(rows >= 0, bid, ask, mid, offered)

@@ -74,7 +74,7 @@ class QualityCounts:
 
     Attributes:
         fallbacks: contracts whose volatility isn't from their strike's own out-of-the-money quote (other_leg, interpolated,
-            vendor), and series whose forward isn't from parity (forward_carry, forward_rate).
+            vendor, extrapolated), and series whose forward isn't from parity (forward_carry, forward_rate).
         rate: discount rate per year; rate_source: argument, chain, parity, setting, or none (0 was used).
     """
 

@@ -27,8 +27,8 @@ MS_PER_YEAR = 365 * 86_400_000
 
 # Where a forward or a total volatility comes from: codes are positions here.
 FORWARD_SOURCES = (None, "parity", "carry", "rate")
-VOL_SOURCES = (None, "otm", "other_leg", "interpolated", "vendor")
-OTM, OTHER_LEG, INTERPOLATED, VENDOR = 1, 2, 3, 4
+VOL_SOURCES = (None, "otm", "other_leg", "interpolated", "vendor", "extrapolated")
+OTM, OTHER_LEG, INTERPOLATED, VENDOR, EXTRAPOLATED = 1, 2, 3, 4, 5
 PARITY, CARRY, RATE = 1, 2, 3
 
 _VENDOR_VOLS = (0.005, 10.0)
@@ -219,7 +219,11 @@ def _fallback_forward(
 def _total_vols(
     chain: Chain, layout: Layout, call: Leg, put: Leg, forward: F64, discount: F64, years: F64
 ) -> tuple[F64, I8]:
-    """x of each node and whence: the out-of-the-money mid, the other leg, neighbours, the vendor."""
+    """x of each node and whence: the out-of-the-money mid, the other leg, neighbours, the vendor, the edge's.
+
+    The last is for strikes beyond the outermost bid that are offered: the edge's x, at most the ask's. Left out, they
+    would bend the profile there as if nothing were held.
+    """
     node_forward = forward[layout.node_series]
     value, source = _time_values(
         call.mid, put.mid, call.bid, put.bid, node_forward, discount[layout.node_series], layout.strike
@@ -233,6 +237,13 @@ def _total_vols(
     use = (source == 0) & (vendor > 0) & (vendor < kernels.MAX_TOTAL_VOL) & np.isfinite(node_forward)
     x[use] = vendor[use]
     source[use] = VENDOR
+    offered = np.where(layout.strike >= node_forward, call.offered, put.offered)
+    limit = otm_total_vol(
+        np.where(source == 0, offered / discount[layout.node_series], np.nan), node_forward, layout.strike
+    )
+    beyond = np.zeros(len(x), bool)
+    kernels.fill_outwards(layout.starts, (source == OTM) | (source == OTHER_LEG), limit, x, beyond)
+    source[beyond] = EXTRAPOLATED
     return x, source
 
 
