@@ -124,11 +124,12 @@ class OptionData(Model):
     volume: float | None = None
     open_interest: float | None = None
     iv: float | None = Field(None, description="The vendor's volatility, a fraction per year")
-    delta: float | None = None
-    gamma: float | None = None
+    delta: float | None = Field(None, description="The vendor's, often rounded")
+    gamma: float | None = Field(None, description="The vendor's, often rounded; exposures don't use it")
+    model_gamma: float | None = Field(None, description="Our own, from prices, per $; what exposures use")
     quote_at: datetime | None = None
     trade_at: datetime | None = None
-    streaming: bool = False
+    streaming: bool = Field(False, description="Kept by the stream rather than by the sweep")
 
 
 # --- the result -----------------------------------------------------------------------------------

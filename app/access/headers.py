@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -11,6 +12,7 @@ from app.access.origin import is_secure
 from app.settings import SCHWAB_API, Settings
 
 _HSTS = "max-age=31536000; includeSubDomains"
+_DATA_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 FIXED = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -24,18 +26,22 @@ FIXED = {
 
 def install(server: Flask, settings: Settings, script_hashes: Callable[[], Sequence[str]]) -> None:
     """Send them with every response. `script_hashes` gives the hashes of Dash's own inline scripts, once all are known."""
-    policies: dict[bool, str] = {}
+    sign_in = _sign_in_policy(settings)
 
-    def policy(sign_in: bool) -> str:
-        if sign_in not in policies:
-            policies[sign_in] = _sign_in_policy(settings) if sign_in else _page_policy(script_hashes())
-        return policies[sign_in]
+    @cache
+    def page() -> str:
+        return _page_policy(script_hashes())
+
+    def policy(response: Response) -> str:
+        if response.mimetype != "text/html":
+            return _DATA_POLICY
+        return sign_in if request.path.startswith("/login") else page()
 
     @server.after_request
     def protect(response: Response) -> Response:
         for name, value in FIXED.items():
             response.headers.setdefault(name, value)
-        response.headers.setdefault("Content-Security-Policy", policy(request.path.startswith("/login")))
+        response.headers.setdefault("Content-Security-Policy", policy(response))
         if is_secure(request, settings):
             response.headers.setdefault("Strict-Transport-Security", _HSTS)
         return response

@@ -6,7 +6,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from app import __version__
-from app.api import docs, gex, problems, status
+from app.api import docs, gex, market, parts, problems, status
 from app.api.context import Context, attach
 from app.cache.base import Store
 from app.cache.results import Results
@@ -25,7 +25,7 @@ def make_server(import_name: str) -> OpenAPI:
     return OpenAPI(
         import_name,
         info=INFO,
-        responses=docs.problem_responses(),
+        security_schemes={"session": {"type": "apiKey", "in": "cookie", "name": "gex_session"}},
         validation_error_model=problems.Problem,
         validation_error_callback=problems.invalid_request,
         doc_ui=False,  # its pages have inline scripts; app.api.docs serves the same without
@@ -37,7 +37,7 @@ def install(server: OpenAPI, *, settings: Settings, store: Store, results: Resul
     """Add every resource to the server."""
     attach(server.extensions, Context(settings=settings, store=store, results=results))
     problems.install(server)
-    for blueprint in (status.api, gex.api):
+    for blueprint in (status.api, market.api, gex.api, parts.api):
         server.register_api(blueprint)
     server.register_blueprint(docs.docs)
     server.register_blueprint(docs.swagger)

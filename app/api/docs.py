@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,11 @@ from flask import Blueprint, Response, current_app, render_template
 from flask_openapi3.openapi import OpenAPI
 
 from app.api.examples import EXAMPLES
-from app.api.problems import PROBLEM_JSON, Problem
+from app.api.problems import PROBLEM_JSON
 
 SWAGGER = Path(str(files("flask_openapi3_swagger"))) / "templates" / "swagger"
+_OPEN = ("/health/live", "/health/ready")
+_TABLES = ("/options/{symbol}", "/strikes", "/expiries")
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
 docs = Blueprint(
@@ -56,19 +57,28 @@ def specification(server: OpenAPI) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any], name: str) -> None:
     responses = operation["responses"]
-    for status, response in responses.items():
-        if "content" not in response and status >= "400":
-            response["content"] = {PROBLEM_JSON: {"schema": _PROBLEM_REF}}
-    example = EXAMPLES.get(name)
-    if example is not None:
-        responses["200"]["content"]["application/json"]["example"] = example
+    responses["200"]["content"]["application/json"]["example"] = EXAMPLES[name]
+    responses.pop("422", None)  # flask-openapi3's own, which isn't what our callback sends
+    for status, said in _errors(operation, name).items():
+        problem = {"description": said, "content": {PROBLEM_JSON: {"schema": _PROBLEM_REF}}}
+        responses.setdefault(status, problem)
+    if not name.endswith(_OPEN):
+        operation["security"] = [{"session": []}]
+    if "{symbol}" in name:
+        responses["304"] = {"description": "Unchanged since the version in If-None-Match"}
+    if name.endswith(_TABLES):
+        responses["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
 
 
-def problem_responses() -> dict[str | int | HTTPStatus, Any]:
-    """The errors that any resource may answer."""
-    content = {PROBLEM_JSON: {"schema": _PROBLEM_REF}}
-    said = {401: "Not signed in", 422: "A parameter can't be read", 503: "Not available now; see Retry-After"}
-    return {status: {"description": text, "content": content} for status, text in said.items()}
-
-
-__all__ = ["Problem", "docs", "problem_responses", "specification", "swagger"]
+def _errors(operation: dict[str, Any], name: str) -> dict[str, str]:
+    """The problems that an operation may answer, by status."""
+    closed = {} if name.endswith(_OPEN) else {"401": "Not signed in (private servers)"}
+    asked = {"422": "A parameter can't be read"} if operation.get("parameters") else {}
+    symbol = {"404": "The symbol is not followed"} if "{symbol}" in name else {}
+    table = {"406": "Neither JSON nor CSV is accepted"} if name.endswith(_TABLES) else {}
+    late = (
+        {}
+        if name.endswith(_OPEN)
+        else {"503": "No data yet, or no cache; Retry-After says when to ask again"}
+    )
+    return {**closed, **asked, **symbol, **table, **late}

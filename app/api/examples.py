@@ -116,6 +116,70 @@ _CACHE = {
     "ages_s": {"SPX": 0.21},
 }
 
+_HEAD = {name: _LEVELS[name] for name in ("symbol", "spot", "as_of", "convention")}
+_PROFILE = {"spot": [6600.0, 6650.0, 6700.0], "gex": [-19.1e9, -10.4e9, 2.6e9]}
+
+_OPTION = {
+    "symbol": "SPXW  261120C06650000",
+    "root": "SPXW",
+    "expiry": "2026-11-20",
+    "right": "C",
+    "strike": 6650.0,
+    "multiplier": 100.0,
+    "settlement": "PM",
+    "settles_at": "2026-11-20T21:00:00Z",
+    "standard": True,
+    "bid": 15.4,
+    "ask": 15.6,
+    "last": 15.5,
+    "bid_size": 27.0,
+    "ask_size": 36.0,
+    "volume": 22910.0,
+    "open_interest": 10412.0,
+    "iv": 0.143,
+    "delta": 0.509,
+    "gamma": 0.01,
+    "model_gamma": 0.010431,
+    "quote_at": "2026-11-20T18:42:06.910000Z",
+    "trade_at": "2026-11-20T18:42:05.100000Z",
+    "streaming": True,
+}
+
+_MARKET = {
+    "symbol": "SPX",
+    "description": "S&P 500 INDEX",
+    "spot": 6650.25,
+    "last": 6650.25,
+    "bid": None,
+    "ask": None,
+    "mark": 6650.25,
+    "close": 6629.7,
+    "change": 20.55,
+    "percent_change": 0.31,
+    "volume": None,
+    "quote_at": "2026-11-20T18:42:07Z",
+    "trade_at": "2026-11-20T18:42:07Z",
+    "spot_at": "2026-11-20T18:42:07Z",
+    "session": "open",
+    "source": "schwab",
+    "delayed": False,
+}
+
+_SYMBOLS = {
+    "symbols": [
+        {"symbol": "SPX", "version": 60211, "published_at": "2026-11-20T18:42:07.250000Z", "age_s": 0.21}
+    ]
+}
+
+_OPTIONS = {
+    "symbol": "SPX",
+    "as_of": "2026-11-20T18:42:07.250000Z",
+    "total": 20412,
+    "offset": 0,
+    "options": [_OPTION],
+    "next": "/api/v1/options/SPX?offset=1&limit=1",
+}
+
 EXAMPLES: dict[str, Any] = {
     "GET /api/v1/health/live": {"status": "live", "version": "0.1.0", "uptime_s": 8123.4},
     "GET /api/v1/health/ready": _READY,
@@ -126,7 +190,14 @@ EXAMPLES: dict[str, Any] = {
         **_LEVELS,
         "strikes": [_STRIKE],
         "expiries": [_EXPIRY],
-        "profile": {"spot": [6600.0, 6650.0, 6700.0], "gex": [-19.1e9, -10.4e9, 2.6e9]},
+        "profile": _PROFILE,
         "quality": _QUALITY,
     },
+    "GET /api/v1/gex/{symbol}/levels": {**_LEVELS, "quality": _QUALITY},
+    "GET /api/v1/gex/{symbol}/strikes": {**_HEAD, "strikes": [_STRIKE]},
+    "GET /api/v1/gex/{symbol}/expiries": {**_HEAD, "expiries": [_EXPIRY]},
+    "GET /api/v1/gex/{symbol}/profile": {**_HEAD, "flips": [6685.2], "profile": _PROFILE},
+    "GET /api/v1/symbols": _SYMBOLS,
+    "GET /api/v1/market/{symbol}": _MARKET,
+    "GET /api/v1/options/{symbol}": _OPTIONS,
 }

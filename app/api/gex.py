@@ -9,10 +9,11 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from app.api.context import Context, context
+from app.api.context import context
 from app.api.problems import ApiError
 from app.api.query import DocumentQuery, GexQuery, SymbolPath
 from app.api.respond import Body, versioned
+from app.cache.base import Loaded
 from app.cache.results import Result
 from app.document import to_document
 from app.models import GEXCalculation
@@ -30,13 +31,13 @@ def document(path: SymbolPath, query: DocumentQuery) -> Response:
 
     Levels that don't exist or can't be known are null. With detail=levels, strikes, expiries and profile are empty.
     """
-    found = _result(context(), path.symbol, query)
+    found = result(path.symbol, query)
 
     def build() -> Body:
         whole = to_document(found.snapshot)
         return Body((whole if query.detail == "full" else _levels_only(whole)).json_bytes())
 
-    return _answer(found, query.detail, build)
+    return answer(found, query.detail, build)
 
 
 def _levels_only(whole: GEXCalculation) -> GEXCalculation:
@@ -48,10 +49,11 @@ def _levels_only(whole: GEXCalculation) -> GEXCalculation:
     return whole.model_copy(update=empty)
 
 
-def _result(bound: Context, symbol: str, query: GexQuery) -> Result:
+def result(symbol: str, query: GexQuery) -> Result:
+    """The calculation of the newest chain. Raises ApiError: 404, 422 for dates it doesn't have, 503 before any data."""
+    bound = context()
     bound.require(symbol)
-    params = query.params()
-    found = bound.results.get(symbol, params)
+    found = bound.results.get(symbol, query.params())
     if found is None:
         raise bound.no_data(symbol)
     _require_expiries(found, query)
@@ -60,28 +62,29 @@ def _result(bound: Context, symbol: str, query: GexQuery) -> Result:
 
 def _require_expiries(found: Result, query: GexQuery) -> None:
     """Refuse dates that the chain doesn't have: an empty sum would look like an answer."""
-    known = {day.expiry for day in found.snapshot.expiries}
+    known = {row.expiry for row in found.snapshot.expiries}
     missing = [day.isoformat() for day in query.params().expiries if day not in known]
     if missing:
         raise ApiError(
             422,
-            f"expiries: {found.snapshot.symbol} has no contracts on {', '.join(missing)}.",
-            cure="GET /api/v1/gex/{symbol}?expiries=all lists the expiries.",
+            f"expiries: {found.snapshot.symbol} has no open contracts on {', '.join(missing)}.",
+            cure=f"GET /api/v1/gex/{found.snapshot.symbol.replace('/', '.')}/expiries lists them.",
         )
 
 
-def _answer(found: Result, part: str, build: Callable[[], Body]) -> Response:
+def answer(found: Result, part: str, build: Callable[[], Body]) -> Response:
+    """A part of the calculation, with the ETag of its version and convention."""
     tag = found.etag.strip('"')
-    return versioned(f"{tag}.{part}", build, _provenance(found))
+    return versioned(f"{tag}.{part}", build, provenance(found.loaded))
 
 
-def _provenance(found: Result) -> dict[str, str]:
-    """Which version of the chain this is, and whether the cache could be read for it."""
-    version = found.loaded.version
+def provenance(loaded: Loaded) -> dict[str, str]:
+    """Headers that say which version of the chain this is, and whether the cache could be read for it."""
+    version = loaded.version
     headers = {
         "X-Chain-Version": f"{version.epoch}.{version.number}",
         "X-Chain-Published-Ms": str(version.published_ms),
     }
-    if found.loaded.stale:
+    if loaded.stale:
         headers["X-Chain-Stale"] = "the cache can't be read; this is the last copy"
     return headers

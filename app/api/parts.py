@@ -1,0 +1,137 @@
+"""The parts of a calculation, each a small document: levels, strikes, expiries, profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from pydantic import Field
+
+from app.api.gex import TAG, answer, result
+from app.api.query import GexQuery, SymbolPath
+from app.api.respond import Body
+from app.api.rows import CSV, chosen_format, to_csv
+from app.cache.results import Result
+from app.document import to_document
+from app.models import (
+    ConventionModel,
+    ExpiryRow,
+    FlipBand,
+    GEXCalculation,
+    Model,
+    Profile,
+    Quality,
+    StrikeRow,
+)
+
+api = APIBlueprint("gex_parts", __name__, url_prefix="/api/v1/gex", abp_tags=[TAG])
+
+
+class Part(Model):
+    """What every part begins with."""
+
+    symbol: str
+    spot: float | None
+    as_of: datetime
+    convention: ConventionModel
+
+
+class GexLevels(Part):
+    """The levels as numbers; null is unknown or non-existent."""
+
+    net_gex: float | None
+    call_gex: float | None
+    put_gex: float | None
+    gross_gex: float | None
+    flip: float | None
+    flips: list[float]
+    flip_band: FlipBand | None
+    call_wall: float | None
+    put_wall: float | None
+    absolute_gamma_strike: float | None
+    max_pain: float | None
+    regime: Literal["long_gamma", "short_gamma"] | None
+    quality: Quality
+
+
+class GexStrikes(Part):
+    """Exposure by strike, ascending."""
+
+    strikes: list[StrikeRow]
+
+
+class GexExpiries(Part):
+    """Exposure, forward and expected move by expiry and root."""
+
+    expiries: list[ExpiryRow]
+
+
+class GexProfile(Part):
+    """The total as a function of spot, with its zeros."""
+
+    flips: list[float] = Field(description="Where the profile crosses zero, ascending")
+    profile: Profile
+
+
+@api.get("/<symbol>/levels", responses={200: GexLevels}, operation_id="get_gex_levels")
+def levels(path: SymbolPath, query: GexQuery) -> Response:
+    """Levels alone: flip, walls, totals, and what they rest on."""
+    return _json(path, query, "levels-only", GexLevels)
+
+
+@api.get("/<symbol>/profile", responses={200: GexProfile}, operation_id="get_gex_profile")
+def profile(path: SymbolPath, query: GexQuery) -> Response:
+    """The profile G(S'): the total if spot stood elsewhere, everything else unchanged."""
+    return _json(path, query, "profile", GexProfile)
+
+
+@api.get("/<symbol>/strikes", responses={200: GexStrikes}, operation_id="get_gex_strikes")
+def strikes(path: SymbolPath, query: GexQuery) -> Response:
+    """By strike, as JSON or, with Accept: text/csv, as a table."""
+    return _json_or_csv(path, query, "strikes", GexStrikes, _strike_table)
+
+
+@api.get("/<symbol>/expiries", responses={200: GexExpiries}, operation_id="get_gex_expiries")
+def expiries(path: SymbolPath, query: GexQuery) -> Response:
+    """By expiry and root, as JSON or, with Accept: text/csv, as a table."""
+    return _json_or_csv(path, query, "expiries", GexExpiries, _expiry_table)
+
+
+def _json(path: SymbolPath, query: GexQuery, name: str, kind: type[Part]) -> Response:
+    found = result(path.symbol, query)
+    return answer(found, name, lambda: Body(_cut(found, kind).json_bytes()))
+
+
+def _json_or_csv(
+    path: SymbolPath, query: GexQuery, name: str, kind: type[Part], table: Callable[[GEXCalculation], bytes]
+) -> Response:
+    if chosen_format() != CSV:
+        return _json(path, query, name, kind)
+    found = result(path.symbol, query)
+    return answer(found, f"{name}-csv", lambda: Body(table(to_document(found.snapshot)), CSV))
+
+
+def _cut(found: Result, kind: type[Part]) -> Part:
+    whole = to_document(found.snapshot)
+    return kind(**{name: getattr(whole, name) for name in kind.model_fields})
+
+
+def _strike_table(whole: GEXCalculation) -> bytes:
+    return to_csv(list(StrikeRow.model_fields), (row.model_dump() for row in whole.strikes))
+
+
+def _expiry_table(whole: GEXCalculation) -> bytes:
+    names = [name for name in ExpiryRow.model_fields if name != "expected_move"]
+    return to_csv([*names, "straddle", "sigma"], map(_flat, whole.expiries))
+
+
+def _flat(row: ExpiryRow) -> dict[str, Any]:
+    move = row.expected_move
+    return {
+        **row.model_dump(),
+        "straddle": move.straddle if move else None,
+        "sigma": move.sigma if move else None,
+    }
