@@ -6,10 +6,10 @@ import argparse
 import asyncio
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from app.errors import SettingsError
 from app.log import configure
+from app.market.chain import Chain
 from app.market.symbols import canonical
 from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
 from app.simulator.options import OpenQuestions, Options
@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--port", type=int, required=True, help="port for everything; 0 takes a free one")
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    add("--symbols", default="SPX,SPY", help="underlyings, separated by commas (default %(default)s)")
+    add(
+        "--symbols", default="", help="underlyings, separated by commas (default SPX,SPY, or the chain's own)"
+    )
     add("--chain", type=Path, metavar="FILE", help="start from a real chain instead of a made-up one")
     add("--seed", type=int, default=1, help="seed of the market (default %(default)s)")
     add("--app-key", default=APP_KEY, help="app key it accepts (default %(default)s)")
@@ -128,11 +130,12 @@ def main(options: argparse.Namespace) -> int:
 
 def options_from(given: argparse.Namespace) -> Options:
     """The simulator's options from the command line. Raises SettingsError, SymbolError or ChainFileError."""
+    chain = _chain(given.chain)
     return Options(
         port=given.port,
         host=given.host,
-        symbols=tuple(dict.fromkeys(canonical(part) for part in _parts(given.symbols))),
-        chain=_chain(given.chain),
+        symbols=_symbols(given.symbols, chain),
+        chain=chain,
         seed=given.seed,
         app_key=given.app_key,
         app_secret=given.app_secret,
@@ -171,7 +174,12 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _chain(path: Path | None) -> Any:
+def _symbols(text: str, chain: Chain | None) -> tuple[str, ...]:
+    asked = [canonical(part) for part in _parts(text)]
+    return tuple(dict.fromkeys(asked)) or ((chain.symbol,) if chain is not None else Options().symbols)
+
+
+def _chain(path: Path | None) -> Chain | None:
     if path is None:
         return None
     from app.chainfile import read_chain  # pulls in parsers that a made-up market doesn't need

@@ -62,13 +62,17 @@ class Book:
         self.asset, self.listing, self.model, self.day = asset, listing, model, day
         self.symbols = listing.symbols()
         self.row = {symbol: row for row, symbol in enumerate(self.symbols)}
+        self.fixed_json: dict[
+            int, bytes
+        ] = {}  # what REST says of a row all day, kept by app.simulator.chains
         self.series_facts = [series_facts(s, day) for s in listing.series]
         self.settle_ms = np.array([s.settle_ms for s in listing.series])[listing.of]
         everything = np.arange(len(listing))
         self.close = self._closing(everything, at_ms)
         self.tape = Tape(listing.daily_volume, MEAN_TRADE, self.close, seed, at_ms)
         bid, ask = self.bid_ask(everything, at_ms)
-        self.tape.begin(share_of_day, listing.daily_volume, bid, ask, at_ms)
+        before = listing.daily_volume * share_of_day if listing.traded is None else listing.traded
+        self.tape.begin(before, share_of_day, bid, ask, at_ms)
 
     @property
     def profile(self) -> Profile:
@@ -96,8 +100,9 @@ class Book:
         spot = self.asset.spot(at_ms)
         terms = self._terms(rows, at_ms, spot)
         bid, ask, _ = self._market(terms, rows)
-        mark: F64 = np.round((bid + ask) / 2, 3)
-        intrinsic: F64 = np.round(np.where(terms.is_call, spot - terms.strike, terms.strike - spot), 2)
+        mark = np.asarray(np.round((bid + ask) / 2, 3), np.float64)
+        inside = np.where(terms.is_call, spot - terms.strike, terms.strike - spot)
+        intrinsic = np.asarray(np.round(inside, 2), np.float64)
         moment = at_ms // 1000
         return {
             Opt.BID: bid, Opt.ASK: ask, Opt.MARK: mark, Opt.INTRINSIC: intrinsic,
@@ -195,10 +200,11 @@ class Book:
 
     def _traded(self, rows: Rows, intrinsic: F64) -> Fields:
         tape = self.tape
+        low = np.where(tape.low[rows] > 0, tape.low[rows], np.inf)
         return {
             Opt.LAST: tape.last[rows], Opt.HIGH: tape.high[rows], Opt.LOW: tape.low[rows], Opt.OPEN: tape.open[rows],
             Opt.VOLUME: tape.volume[rows], Opt.LAST_SIZE: tape.last_size[rows], Opt.TRADE_TIME: tape.trade_ms[rows],
             Opt.TIME_VALUE: np.round(tape.last[rows] - np.maximum(intrinsic, 0.0), 2),
             Opt.HIGH_52: np.maximum(np.round(1.6 * self.close[rows], 2), tape.high[rows]),
-            Opt.LOW_52: np.minimum(np.round(0.4 * self.close[rows], 2), np.where(tape.low[rows] > 0, tape.low[rows], np.inf)),
+            Opt.LOW_52: np.minimum(np.round(0.4 * self.close[rows], 2), low),
         }  # fmt: skip

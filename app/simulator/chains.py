@@ -31,7 +31,6 @@ _WHOLES = (
 )  # fmt: skip
 # Decimals where the chain has fewer than the stream: the greeks are what costs gamma exposure its digits.
 _DECIMALS = {Opt.NET_PERCENT: 2, Opt.MARK_PERCENT: 2, Opt.NET_CHANGE: 2, Opt.MARK_CHANGE: 2}
-_NAMES = tuple(name for name, _ in (*_DOUBLES, *_WHOLES))
 
 
 def choose(book: Book, query: ChainQuery, at_ms: int, share: float = 1.0) -> Rows:
@@ -106,14 +105,24 @@ class ChainPage:
         self._underlying = underlying(book.asset, at.market_ms) if query.with_underlying else None
 
     def json(self) -> bytes:
-        """The whole document. Takes some 10 ms a thousand contracts."""
-        maps: dict[str, dict[str, dict[str, list[Any]]]] = {"callExpDateMap": {}, "putExpDateMap": {}}
-        listing, book = self._book.listing, self._book
-        for row, values in zip(self.rows.tolist(), _rows_of(self._columns, len(self.rows)), strict=True):
-            side = maps["callExpDateMap" if listing.is_call[row] else "putExpDateMap"]
-            strikes = side.setdefault(book.series_facts[listing.of[row]].key, {})
-            strikes.setdefault(str(float(listing.strike[row])), []).append(_contract(book, row, values))
-        return orjson.dumps({**self._head(), **maps})
+        """The whole document."""
+        book, listing = self._book, self._book.listing
+        moving = _moving(self._columns, listing.strike[self.rows], listing.is_call[self.rows])
+        names, fixed = tuple(moving), book.fixed_json
+        keys = [facts.key for facts in book.series_facts]
+        calls: dict[str, dict[str, list[Any]]] = {}
+        puts: dict[str, dict[str, list[Any]]] = {}
+        columns = (listing.is_call[self.rows], listing.of[self.rows], listing.strike[self.rows])
+        places = zip(self.rows.tolist(), *(column.tolist() for column in columns), strict=True)
+        for (row, is_call, series, strike), values in zip(
+            places, zip(*moving.values(), strict=True), strict=True
+        ):
+            if row not in fixed:
+                fixed[row] = _fixed(book, row)
+            text = fixed[row] + b"," + orjson.dumps(dict(zip(names, values, strict=True)))[1:]
+            strikes = (calls if is_call else puts).setdefault(keys[series], {})
+            strikes.setdefault(str(strike), []).append(orjson.Fragment(text))
+        return orjson.dumps({**self._head(), "callExpDateMap": calls, "putExpDateMap": puts})
 
     def _head(self) -> dict[str, Any]:
         profile, some = self._book.profile, len(self.rows) > 0
@@ -147,37 +156,43 @@ def underlying(asset: Asset, at_ms: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rows_of(columns: Fields, n: int) -> list[tuple[Any, ...]]:
-    lists: list[list[Any]] = [
-        np.round(columns[field], _DECIMALS.get(field, 3)).tolist() for _, field in _DOUBLES
-    ]
-    lists += [columns[field].astype(np.int64).tolist() for _, field in _WHOLES]
-    return list(zip(*lists, strict=True)) if n else []
+def _moving(columns: Fields, strike: NDArray[np.float64], is_call: NDArray[np.bool_]) -> dict[str, list[Any]]:
+    """What moves about each contract, by its name on the wire; lists of shape (n,)."""
+    named: dict[str, NDArray[Any]] = {
+        name: np.round(columns[field], _DECIMALS.get(field, 3)) for name, field in _DOUBLES
+    }
+    mark, intrinsic = named["mark"], named["intrinsicValue"]
+    named |= {name: columns[field].astype(np.int64) for name, field in _WHOLES}
+    named["extrinsicValue"] = np.round(mark - np.maximum(intrinsic, 0.0), 2)
+    named["breakEven"] = np.round(np.where(is_call, strike + mark, strike - mark), 3)
+    named["inTheMoney"] = intrinsic > 0
+    lists: dict[str, list[Any]] = {name: column.tolist() for name, column in named.items()}
+    sizes = zip(lists["bidSize"], lists["askSize"], strict=True)
+    lists["bidAskSize"] = [f"{bid}X{ask}" for bid, ask in sizes]
+    return lists
 
 
-def _contract(book: Book, row: int, values: tuple[Any, ...]) -> dict[str, Any]:
+def _fixed(book: Book, row: int) -> bytes:
+    """What stays the same all day about one contract: its JSON object without the closing brace."""
     listing, profile = book.listing, book.profile
     facts = book.series_facts[listing.of[row]]
-    call, strike = bool(listing.is_call[row]), float(listing.strike[row])
-    moving = dict(zip(_NAMES, values, strict=True))
-    intrinsic = moving["intrinsicValue"]
-    return {
-        "putCall": "CALL" if call else "PUT", "symbol": book.symbols[row],
-        "description": contracts.description(book, row), "exchangeName": "OPR", **moving,
-        "bidAskSize": f"{moving['bidSize']}X{moving['askSize']}", "closePrice": float(book.close[row]),
+    delivered = {
+        "symbol": profile.wire,
+        "assetType": "STOCK",
+        "deliverableUnits": 100.0,
+        "currencyType": None,
+    }
+    return orjson.dumps({
+        "putCall": "CALL" if listing.is_call[row] else "PUT", "symbol": book.symbols[row],
+        "description": contracts.description(book, row), "exchangeName": "OPR", "closePrice": float(book.close[row]),
         "openInterest": int(listing.open_interest[row]), "theoreticalVolatility": 29.0,
-        "optionDeliverablesList": [
-            {"symbol": profile.wire, "assetType": "STOCK", "deliverableUnits": 100.0, "currencyType": None}
-        ],
-        "strikePrice": strike, "expirationDate": facts.instant, "daysToExpiration": facts.days,
-        "expirationType": facts.series.kind, "lastTradingDay": facts.last_trading_ms, "multiplier": 100.0,
-        "settlementType": facts.series.settlement, "deliverableNote": contracts.deliverable(book),
-        "extrinsicValue": round(moving["mark"] - max(intrinsic, 0.0), 2), "optionRoot": facts.series.root,
-        "exerciseType": contracts.exercise(book),
-        "breakEven": round(strike + moving["mark"] if call else strike - moving["mark"], 3),
-        "ssid": 1_000_000_000 + row, "inTheMoney": intrinsic > 0, "mini": False, "nonStandard": False,
+        "optionDeliverablesList": [delivered], "strikePrice": float(listing.strike[row]),
+        "expirationDate": facts.instant, "daysToExpiration": facts.days, "expirationType": facts.series.kind,
+        "lastTradingDay": facts.last_trading_ms, "multiplier": 100.0, "settlementType": facts.series.settlement,
+        "deliverableNote": contracts.deliverable(book), "optionRoot": facts.series.root,
+        "exerciseType": contracts.exercise(book), "ssid": 1_000_000_000 + row, "mini": False, "nonStandard": False,
         "pennyPilot": contracts.is_penny(book),
-    }  # fmt: skip
+    })[:-1]  # fmt: skip
 
 
 def too_big(contracts_wanted: int, limit: int) -> bool:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +18,12 @@ from app.simulator.book import Book, Model
 from app.simulator.clock import Clock, Phase
 from app.simulator.options import Options
 from app.simulator.path import mix
-from app.simulator.replay import Recording
 from app.simulator.surface import Ssvi
 from app.simulator.underlyings import KNOWN, Profile, profile_of
 from app.simulator.universe import Listing, list_contracts
+
+if TYPE_CHECKING:
+    from app.simulator.replay import Recording
 
 RATE = 0.039
 
@@ -64,7 +67,7 @@ class Market:
         self._start_ms = clock.now_ms()
         self._assets: dict[str, Asset] = {}
         self._books: dict[str, tuple[tuple[date, date], Book]] = {}
-        self._recording = Recording(options.chain, self._start_ms) if options.chain is not None else None
+        self._recording = _recording(options, self._start_ms)
         self.symbols = tuple(dict.fromkeys((*self._recorded(), *options.symbols)))
         for symbol in self.symbols:
             self.book(symbol)
@@ -154,6 +157,14 @@ class Market:
         listing = list_contracts(profile, day, self.options.seed, interest_day, every_day)
         surface = Ssvi(vol=profile.vol, short_vol=0.72 * profile.vol)
         return listing, Model(surface, RATE, np.full(len(listing.series), RATE - profile.dividend))
+
+
+def _recording(options: Options, start_ms: int) -> Recording | None:
+    if options.chain is None:
+        return None
+    from app.simulator.replay import Recording  # compiles the engine, which a made-up market doesn't need
+
+    return Recording(options.chain, start_ms)
 
 
 def _share_of_day(market_ms: int, day: date) -> float:

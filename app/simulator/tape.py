@@ -30,11 +30,19 @@ class Tape:
         self.trade_ms = np.zeros(n, np.int64)
         self.open, self.high, self.low = np.zeros(n), np.zeros(n), np.zeros(n)
 
-    def begin(self, share_of_day: float, daily_volume: F64, bid: F64, ask: F64, at_ms: int) -> None:
-        """Fill in what has traded before the start, given the part of the day that is over."""
-        self.volume[:] = self._rng.poisson(daily_volume * share_of_day)
+    def begin(
+        self, volume: NDArray[np.int64] | F64, share_of_day: float, bid: F64, ask: F64, at_ms: int
+    ) -> None:
+        """Fill in what has traded before the start.
+
+        Args:
+            volume: contracts traded, or as floats, how many are expected.
+            share_of_day: the part of the day that is over.
+        """
+        known = volume.dtype.kind == "i"
+        self.volume[:] = volume if known else self._rng.poisson(volume)
         traded = self.volume > 0
-        ago_ms = self._rng.exponential(3_600_000 / np.maximum(daily_volume, 1.0) ** 0.5)
+        ago_ms = self._rng.exponential(3_600_000 / np.maximum(self.volume, 1) ** 0.5)
         self.trade_ms[:] = np.where(traded, at_ms - np.minimum(ago_ms, share_of_day * 86_400_000), 0)
         self._print(
             np.flatnonzero(traded), np.where((self._rng.random(len(bid)) < 0.5) & (bid > 0), bid, ask)[traded]

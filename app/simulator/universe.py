@@ -29,6 +29,7 @@ class Listing:
         open_interest: contracts.
         daily_volume: contracts expected to trade in a day.
         half_spread: half of bid to ask in $, NaN where the market model decides.
+        traded: contracts traded already when the day begins here; None where the market model decides.
     """
 
     series: tuple[Series, ...]
@@ -38,6 +39,7 @@ class Listing:
     open_interest: NDArray[np.int64]
     daily_volume: F64
     half_spread: F64
+    traded: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.strike)
@@ -106,7 +108,8 @@ def _roundness(strike: F64, step: float) -> F64:
 
 def _ladder(profile: Profile, years: float, count: int) -> F64:
     """`count` strikes: dense near the money, sparse and round in the wings, wider for longer expiries."""
-    candidates: F64 = np.arange(1, int(3 * profile.spot / profile.step)) * profile.step
+    units = np.arange(1, int(3 * profile.spot / profile.step), dtype=np.float64)
+    candidates = units * profile.step
     distance = np.abs(np.log(candidates / profile.spot))
     reach = 2.5 * profile.vol * np.sqrt(years) + 0.01
     score = (distance / reach + 1) / _roundness(candidates, profile.step) ** 0.7 + (distance > 1.6) * 1e3
