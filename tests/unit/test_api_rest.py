@@ -1,0 +1,249 @@
+"""REST: one underlying under all its spellings, versions that cost nothing twice, and problem documents."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.api.context import context
+from app.cache.base import Store
+from app.document import to_document
+from app.errors import CacheError
+from app.gex import Params, compute
+from app.models import GEXCalculation
+from tests.chains import synthetic
+from tests.webserver import make_server
+
+CHAIN = synthetic()[0]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Follows SPX, whose chain it has, and SPY, which hasn't arrived."""
+    server = make_server(tmp_path_factory.mktemp("data"), symbols="SPX,SPY")
+    with server.app_context():
+        context().store.publish(CHAIN, 1)
+    return server
+
+
+@pytest.fixture
+def client(server: Any) -> Iterator[FlaskClient]:
+    with server.test_client() as client:
+        yield client
+
+
+@pytest.fixture
+def store(server: Any) -> Iterator[Store]:
+    with server.app_context():
+        yield context().store
+
+
+def _problem(answer: TestResponse, status: int) -> dict[str, Any]:
+    assert answer.status_code == status
+    assert answer.mimetype == "application/problem+json"
+    problem: dict[str, Any] = answer.get_json()
+    assert problem["status"] == status
+    assert problem["title"]
+    return problem
+
+
+def test_the_answer_is_the_engines_document(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/gex/SPX?side=inverted&weight=volume&expiries=week&walls=net&unit=per_point")
+
+    params = Params(side="inverted", weight="volume", bucket="week", walls="net", unit="per_point")
+    assert GEXCalculation.model_validate_json(answer.data) == to_document(compute(CHAIN, params))
+
+
+@pytest.mark.parametrize("spelling", ["SPX", "spx", "$SPX", "%24SPX", "$spx"])
+def test_all_spellings_are_one_underlying(client: FlaskClient, spelling: str) -> None:
+    assert client.get(f"/api/v1/gex/{spelling}").data == client.get("/api/v1/gex/SPX").data
+
+
+def test_dates_choose_expiries(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/gex/SPX/expiries?expiries=2026-11-20,2026-10-19")
+
+    assert {row["expiry"] for row in answer.get_json()["expiries"]} == {"2026-10-19", "2026-11-20"}
+
+
+def test_a_date_without_contracts_is_refused_rather_than_summed_to_nothing(client: FlaskClient) -> None:
+    assert "2026-10-17" in _problem(client.get("/api/v1/gex/SPX?expiries=2026-10-17"), 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "side=dealer",
+        "weight=oi,volume",
+        "unit=",
+        "expiries=tomorrow",
+        "expiries=2026-13-01",
+        "expiries=,",
+        "expiries=0dte,2026-11-20",
+        "detail=all",
+        "sides=naive",
+        "side=naive&side=long",
+        "walls=%00",
+        "expiries=" + ",".join(["2026-10-16"] * 101),
+    ],
+)
+def test_what_cannot_be_read_is_named(client: FlaskClient, query: str) -> None:
+    problem = _problem(client.get(f"/api/v1/gex/SPX?{query}"), 422)
+
+    assert query.partition("=")[0] in problem["detail"]
+    assert problem["invalid"]
+
+
+@pytest.mark.parametrize("symbol", ["%25%25", "SPX%20Y", "TOOLONGSYMBOL", "-", "<script>", "S" * 500])
+def test_what_is_no_symbol_is_malformed(client: FlaskClient, symbol: str) -> None:
+    _problem(client.get(f"/api/v1/gex/{symbol}"), 422)
+
+
+def test_a_symbol_that_nobody_follows_is_unknown(client: FlaskClient) -> None:
+    for path in ("gex/ZZZZ", "gex/ZZZZ/levels", "market/ZZZZ", "options/ZZZZ"):
+        assert "ZZZZ" in _problem(client.get(f"/api/v1/{path}"), 404)["detail"]
+
+
+def test_data_that_has_not_arrived_is_worth_asking_again(client: FlaskClient) -> None:
+    for path in ("gex/SPY", "gex/SPY/strikes", "market/SPY", "options/SPY"):
+        answer = client.get(f"/api/v1/{path}")
+        _problem(answer, 503)
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v2/gex/SPX", "/api/v1/gex/SPX/nothing"])
+def test_an_unknown_path_under_api_is_a_problem_and_not_a_page(client: FlaskClient, path: str) -> None:
+    for method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
+        _problem(client.open(path, method=method), 404)
+
+
+def test_a_wrong_method_says_which_are_right(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/gex/SPX")
+
+    _problem(answer, 405)
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_an_unchanged_version_is_not_sent_again(client: FlaskClient, store: Store) -> None:
+    for path in ("gex/SPX", "gex/SPX/levels", "gex/SPX/profile", "options/SPX", "market/SPX"):
+        tag = client.get(f"/api/v1/{path}").headers["ETag"]
+        same = client.get(f"/api/v1/{path}", headers={"If-None-Match": tag})
+        assert same.status_code == 304
+        assert same.data == b""
+        assert same.headers["ETag"] == tag
+
+        store.publish(CHAIN, 1)
+
+        assert client.get(f"/api/v1/{path}", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_each_convention_and_part_has_a_tag_of_its_own(client: FlaskClient) -> None:
+    paths = ["gex/SPX", "gex/SPX?side=long", "gex/SPX?detail=levels", "gex/SPX/levels", "gex/SPX/strikes"]
+    paths += ["options/SPX", "options/SPX?limit=5", "options/SPX?limit=5&offset=5", "market/SPX"]
+
+    tags = [client.get(f"/api/v1/{path}").headers["ETag"] for path in paths]
+    tags.append(client.get("/api/v1/gex/SPX/strikes", headers={"Accept": "text/csv"}).headers["ETag"])
+
+    assert len(set(tags)) == len(tags)
+
+
+def test_large_answers_are_packed_for_who_takes_it(client: FlaskClient) -> None:
+    plain = client.get("/api/v1/gex/SPX")
+    packed = client.get("/api/v1/gex/SPX", headers={"Accept-Encoding": "gzip"})
+
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 2
+
+
+def test_the_small_document_has_the_levels_and_nothing_long(client: FlaskClient) -> None:
+    full = client.get("/api/v1/gex/SPX").get_json()
+    small = client.get("/api/v1/gex/SPX?detail=levels").get_json()
+
+    assert small["strikes"] == small["expiries"] == small["profile"]["spot"] == []
+    assert {k: v for k, v in small.items() if k not in ("strikes", "expiries", "profile")} == {
+        k: v for k, v in full.items() if k not in ("strikes", "expiries", "profile")
+    }
+
+
+def test_options_are_filtered_and_paged_without_loss(client: FlaskClient) -> None:
+    wanted = "expiry=2026-11-20&strike_min=4900&strike_max=5100&right=P"
+    seen: list[dict[str, Any]] = []
+    at: str | None = f"/api/v1/options/spx?{wanted}&limit=7"
+    while at:
+        page = client.get(at).get_json()
+        seen += page["options"]
+        at = page["next"]
+
+    contracts = CHAIN.contracts
+    fits = (contracts.expiry.astype(str) == "2026-11-20") & (contracts.right == b"P")
+    fits &= (contracts.strike >= 4900) & (contracts.strike <= 5100)
+    assert [row["symbol"] for row in seen] == [text.decode() for text in contracts.symbol[fits].tolist()]
+    assert page["total"] == len(seen) > 7
+
+
+def test_an_unknown_number_of_a_contract_is_null(client: FlaskClient) -> None:
+    row = client.get("/api/v1/options/SPX?limit=1").get_json()["options"][0]
+
+    assert row["last"] is None
+    assert row["quote_at"] is None
+
+
+def test_tables_come_as_csv_where_it_is_asked_for(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/gex/SPX/strikes", headers={"Accept": "text/csv"})
+
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    expected = client.get("/api/v1/gex/SPX/strikes").get_json()["strikes"]
+    assert answer.mimetype == "text/csv"
+    assert [float(row["net_gex"]) for row in rows] == [row["net_gex"] for row in expected]
+
+
+def test_what_is_neither_json_nor_csv_is_not_acceptable(client: FlaskClient) -> None:
+    _problem(client.get("/api/v1/options/SPX", headers={"Accept": "image/png"}), 406)
+
+
+def test_without_redis_the_process_lives_and_says_what_is_missing(tmp_path: Path) -> None:
+    client = make_server(tmp_path, redis_url="redis://127.0.0.1:1/0", symbols="SPX").test_client()
+
+    assert client.get("/api/v1/health/live").status_code == 200
+    assert client.get("/api/v1/health/ready").get_json()["missing"] == ["cache", "feed", "chain:SPX"]
+    assert client.get("/api/v1/health").status_code == 200
+    answer = client.get("/api/v1/gex/SPX")
+    _problem(answer, 503)
+    assert "Retry-After" in answer.headers
+
+
+def test_a_failure_of_ours_shows_no_traceback(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("app.cache.results.Results.stats", fail)
+
+    answer = server.test_client().get("/api/v1/cache/stats")
+
+    assert "secret detail" not in str(_problem(answer, 500))
+
+
+def test_symbols_are_listed_with_the_age_of_their_chain(client: FlaskClient) -> None:
+    listed = {row["symbol"]: row for row in client.get("/api/v1/symbols").get_json()["symbols"]}
+
+    assert listed["SPX"]["age_s"] >= 0
+    assert listed["SPY"]["version"] is None
+
+
+def test_a_cache_error_becomes_a_problem(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*args: object) -> None:
+        raise CacheError("Redis does not answer.")
+
+    monkeypatch.setattr("app.cache.memory.MemoryStore.load", away)
+
+    problem = _problem(server.test_client().get("/api/v1/gex/SPX/levels"), 503)
+
+    assert problem["detail"] == "Redis does not answer."
