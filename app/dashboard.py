@@ -13,6 +13,7 @@ import callbacks.live
 import callbacks.navigation
 from app.errors import SymbolError
 from app.market.symbols import canonical
+from app.trail import Trail
 from components.controls import page_url
 from components.page import page
 
@@ -46,7 +47,7 @@ def install(server: Flask, services: Services) -> Dash:
     )
     # a tab's ticks must not fall together with the other tabs': every page gets an interval of its own
     app.layout = lambda: page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS))
-    callbacks.live.register(app, services.results)
+    callbacks.live.register(app, services.results, Trail(services.results.store))
     callbacks.navigation.register(app, followed)
     server.add_url_rule(
         "/gex/<path:symbol>", "symbol_page", lambda symbol: _symbol_page(app, followed, symbol)

@@ -9,6 +9,7 @@
     displayModeBar: false,
     doubleClick: false,
     scrollZoom: false,
+    showTips: false,
     responsive: false,
   };
 
@@ -84,27 +85,42 @@
     const axisOf = new Map(frame.panels.map((panel) => [panel.axis, panel]));
     return drawn.traces.map((trace) => {
       const panel = axisOf.get(trace.xaxis);
-      return paint({ ...trace, yaxis: panel.y }, panel, range, colors);
+      return paint({ ...trace, ...inSight(trace, range), yaxis: panel.y }, panel, range, colors);
     });
+  }
+
+  /** Only what is in sight, and one beyond at each end: every bar drawn costs, seen or not. */
+  function inSight(trace, range) {
+    const n = trace.y.length;
+    let from = 0;
+    while (from < n && trace.y[from] < range[0]) from++;
+    let to = n;
+    while (to > from && trace.y[to - 1] > range[1]) to--;
+    [from, to] = [Math.max(0, from - 1), Math.min(n, to + 1)];
+    const cut = { y: trace.y.slice(from, to) };
+    if (trace.x) cut.x = trace.x.slice(from, to);
+    if (trace.z) cut.z = trace.z.slice(from, to);
+    return cut;
   }
 
   function paint(trace, panel, range, colors) {
     if (trace.type === "bar") return bar(trace, panel, range, colors);
-    if (trace.type === "heatmap") {
-      trace.colorscale = [[0, colors.negative], [0.5, colors.card], [1, colors.positive]];
-      // a gap of one pixel vanishes where rows are thin
-      const rows = visible(trace.y, range) || 1;
-      trace.ygap = (panel.y1 - panel.y0) / rows > 5 ? 1 : 0;
-    } else if (trace.fill) {
-      const color = trace.meta.part === "positive" ? colors.positive : colors.negative;
-      trace.fillcolor = `${color}30`;
-      trace.line = { ...trace.line, color };
-    } else if (trace.mode === "markers") {
-      trace.marker = { ...trace.marker, line: { ...trace.marker.line, color: colors.text } };
-    } else {
-      trace.line = { ...trace.line, color: colors.text };
+    if (trace.type === "heatmap") return heat(trace, panel, range, colors);
+    if (trace.fill) {
+      const color = colors[trace.meta.part];
+      return { ...trace, fillcolor: `${color}30`, line: { ...trace.line, color } };
     }
-    return trace;
+    if (trace.mode === "markers") {
+      return { ...trace, marker: { ...trace.marker, line: { ...trace.marker.line, color: colors.text } } };
+    }
+    return { ...trace, line: { ...trace.line, color: colors.text } };
+  }
+
+  function heat(trace, panel, range, colors) {
+    const colorscale = [[0, colors.negative], [0.5, colors.card], [1, colors.positive]];
+    // a gap of one pixel would eat rows that are thin
+    const ygap = (panel.y1 - panel.y0) / (visible(trace.y, range) || 1) > 5 ? 1 : 0;
+    return { ...trace, colorscale, ygap };
   }
 
   const visible = (y, range) => y.reduce((n, at) => n + (at >= range[0] && at <= range[1]), 0);
@@ -112,20 +128,17 @@
   /** Bars three quarters of a strike's step thick, and never thinner than a pixel and a half. */
   function bar(trace, panel, range, colors) {
     const perPixel = (range[1] - range[0]) / (panel.y1 - panel.y0);
-    const thick = Math.max(0.72 * spacing(trace.y, range), 1.5 * perPixel);
-    const { negative, positive } = colors;
+    const thick = Math.max(0.72 * spacing(range), 1.5 * perPixel);
     return {
       ...trace,
       width: Math.min(thick, 14 * perPixel),
-      marker: {
-        ...trace.marker,
-        colorscale: [[0, negative], [0.5, negative], [0.5, positive], [1, positive]],
-      },
+      marker: { ...trace.marker, color: colors[trace.meta.sign] },
     };
   }
 
   /** The smallest distance of neighbouring strikes in sight. */
-  function spacing(y, range) {
+  function spacing(range) {
+    const y = gex.hover.table(drawn.answer).strike;
     let least = Infinity;
     for (let i = 1; i < y.length; i++) {
       if (y[i] < range[0] || y[i - 1] > range[1]) continue;

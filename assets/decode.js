@@ -2,15 +2,13 @@
 "use strict";
 (() => {
   const gex = (globalThis.gex ||= {});
-  const KINDS = { f4: Float32Array, i1: Int8Array };
-
   /** The flat typed array of a spec {dtype, bdata}; anything else is returned as it is. */
   function array(spec) {
     if (!spec || !spec.bdata) return spec;
     const text = atob(spec.bdata);
     const bytes = new Uint8Array(text.length);
     for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    return new KINDS[spec.dtype](bytes.buffer);
+    return new Float32Array(bytes.buffer);
   }
 
   /** Rows of a spec that has a shape: views, not copies. */
@@ -25,7 +23,6 @@
     const copy = { ...sent };
     for (const name of ["x", "y"]) copy[name] = array(sent[name]);
     if (sent.z) copy.z = matrix(sent.z);
-    if (sent.marker) copy.marker = { ...sent.marker, color: array(sent.marker.color) };
     return copy;
   }
 

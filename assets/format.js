@@ -54,6 +54,7 @@
   function dollars(value, explicit = false) {
     if (!known(value)) return UNKNOWN;
     const size = Math.abs(value);
+    if (size < 0.005) return "0";
     // 999.6 M reads 1,000 M: the next unit takes over where rounding would
     const [divisor, word] = SCALES.find(([scale]) => size >= 0.9995 * scale) || SCALES[4];
     const scaled = size / divisor;

@@ -4,6 +4,7 @@
   const gex = (globalThis.gex ||= {});
 
   const LINK_MS = 6000; // no answer for so long: the server can't be reached
+  const REFUSED_MS = 2500; // the same when questions are being refused
   const HEARTBEAT_MS = 10000; // the feed reports every second
   const DELAYED_MS = 10000; // no frame of any kind, heartbeats included
   const STALE_MS = 30000;
@@ -23,18 +24,20 @@
 
   /**
    * The state of the whole page.
-   * ack: the last acknowledgement; answer: what is drawn; now: the server's clock; silent: ms since the last answer.
+   * ack: the last acknowledgement; answer: what is drawn; now: the server's clock; silent: ms since the last answer;
+   * status: what the last question failed with, null when it did not.
    */
-  function judge({ ack, answer, now, silent }) {
-    if (!ack) return silent > LINK_MS ? lost(null) : verdict("connecting", null, "Waiting for the server.");
-    if (silent > LINK_MS) return lost(now - silent);
+  function judge({ ack, answer, now, silent, status }) {
+    if (status === 401 || status === 403) return verdict("down", null, "You are no longer signed in.", "Signed out");
+    if (silent > (status === null ? LINK_MS : REFUSED_MS)) return lost(now && now - silent, status);
+    if (!ack) return verdict("connecting", null, "Waiting for the server.");
     if (ack.problem) return verdict("down", null, ack.problem.message);
     if (!answer) return verdict("connecting", null, "Waiting for the first chain.");
     return feedLost(ack, answer, now) || held(ack, answer, now) || byAge(ack, answer, now);
   }
 
-  const lost = (since) =>
-    verdict("down", since, "The server can’t be reached. The page keeps trying and goes on by itself.");
+  const lost = (since, status) =>
+    verdict("down", since, `${status >= 400 ? `The server answers with an error (${status}).` : "The server can’t be reached."} The page keeps trying and goes on by itself.`);
 
   function feedLost(ack, answer, now) {
     const feed = ack.feed;

@@ -45,7 +45,7 @@
       ["Net GEX", dollars(data.call_gex[i] + data.put_gex[i], true)],
       ["Calls", dollars(data.call_gex[i], true)],
       ["Puts", dollars(data.put_gex[i], true)],
-      ["Open interest C / P", `${integer(data.call_oi[i])} / ${integer(data.put_oi[i])}`],
+      ["OI C / P", `${integer(data.call_oi[i])} / ${integer(data.put_oi[i])}`],
       ["Volume C / P", `${integer(data.call_volume[i])} / ${integer(data.put_volume[i])}`],
     ];
     return { at, away, list: [...extra(found, at), ...list] };

@@ -47,6 +47,7 @@
 
   function waiting(now) {
     if (!tab.pending) return false;
+    if (tab.pending.failed) return false;
     if (now - tab.pending.at < tab.patience) return true;
     // an answer slower than our patience would be thrown away for ever: wait longer each time, up to a limit
     tab.patience = Math.min(tab.patience * 1.5, MOST_PATIENCE_MS);
@@ -129,11 +130,14 @@
     if (!document.getElementById("state")) return;
     const now = serverNow();
     const silent = performance.now() - (tab.heardAt || tab.startedAt);
-    const verdict = gex.fresh.judge({ ack: tab.ack, answer: tab.answer, now, silent });
+    const verdict = gex.fresh.judge({ ack: tab.ack, answer: tab.answer, now, silent, status: refusal() });
     gex.status.update(verdict, { ack: tab.ack, answer: tab.answer, now, frozen: tab.frozen });
     if (tab.ack?.cache) gex.cards.update(tab.ack, now);
     if (tab.answer?.levels) gex.tiles.age(verdict, tab.answer, now);
   }
+
+  /** The HTTP status of the last question when it failed, else null. */
+  const refusal = () => (tab.pending?.failed ? gex.net.link.status : null);
 
   /** Hold the picture still, or go on. */
   function freeze() {
@@ -143,6 +147,10 @@
   }
 
   if (typeof document !== "undefined") {
+    document.addEventListener("gex:refused", () => {
+      if (tab.pending) tab.pending.failed = true;
+      show();
+    });
     setInterval(() => !document.hidden && show(), 500);
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) return;

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const gex = (globalThis.gex ||= {});
+  const LOGIN = "/login";
   const byId = (id) => document.getElementById(id);
 
   function text(id, value) {
@@ -54,15 +55,16 @@
   }
 
   function problem(state, { ack, answer, now }) {
+    if (state.why === "You are no longer signed in.") return { message: state.why, cure: "", link: LOGIN };
     if (state.state === "down" && state.word === "Disconnected" && !ack?.problem) return { message: state.why, cure: since(state) };
     if (ack?.problem) return { message: ack.problem.message, cure: ack.problem.cure };
     if (ack?.feed?.problem) return ofFeed(ack.feed, state);
     if (ack?.feed?.state === "signed_out") {
-      return { message: "Signed out of Schwab.", cure: "Only a login in the browser brings the feed back.", link: loginPath() };
+      return { message: "Signed out of Schwab.", cure: "Only a login in the browser brings the feed back.", link: LOGIN };
     }
     if (ending(ack?.feed, now)) {
       const left = gex.format.span(ack.feed.login_ends - now);
-      return { state: "delayed", message: `The Schwab login ends in ${left}.`, cure: "Sign in again before then to keep the feed.", link: loginPath() };
+      return { state: "delayed", message: `The Schwab login ends in ${left}.`, cure: "Sign in again before then to keep the feed.", link: LOGIN };
     }
     if (state.state === "stale" || state.state === "down") return { message: state.why, cure: since(state) };
     if (answer?.error) return { message: answer.error, cure: "" };
@@ -72,12 +74,11 @@
   function ofFeed(feed, state) {
     const { message, cure } = feed.problem;
     const calm = state.state === "live" || state.state === "closed";
-    return { state: calm ? "delayed" : state.state, message, cure, link: /sign|log ?in/i.test(cure) || feed.state === "signed_out" ? loginPath() : "" };
+    return { state: calm ? "delayed" : state.state, message, cure, link: /sign|log ?in/i.test(cure) || feed.state === "signed_out" ? LOGIN : "" };
   }
 
   const since = (state) => (state.since ? `Last data ${gex.format.clock(state.since)}.` : "");
   const ending = (feed, now) => feed?.source === "schwab" && feed.login_ends && feed.login_ends - now < 86400000;
-  const loginPath = () => `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
 
   /** Words in place of the panels: what is awaited, or why there is nothing. "" shows the panels. */
   function notice(words) {

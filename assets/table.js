@@ -27,6 +27,7 @@
     const listed = Boolean(answer.expiries);
     box().hidden = !listed;
     document.getElementById("chart-box").hidden = listed;
+    document.querySelector("#panels .tools").hidden = listed;
     if (!listed) return;
     rows = answer.expiries;
     render();

@@ -69,10 +69,10 @@
   const known = (shown) => (shown === gex.format.UNKNOWN ? "" : shown);
 
   function flip(levels) {
-    const { price, points } = gex.format;
+    const { price } = gex.format;
     const band = levels.flip_band ? `  \u00b1${price((levels.flip_band[1] - levels.flip_band[0]) / 2, 1)}` : "";
     const others = levels.flips.length > 1 ? `  +${levels.flips.length - 1} more` : "";
-    const hint = others ? `All flips: ${levels.flips.map((at) => price(at, 1)).join(", ")}` : points(0) && "";
+    const hint = others ? `All flips: ${levels.flips.map((at) => price(at, 1)).join(", ")}` : "";
     write("flip", price(levels.flip, 1), distance(levels.flip, levels.spot) + band + others, hint);
   }
 
@@ -81,7 +81,7 @@
     const label = element("net_gex")?.querySelector("abbr");
     if (label) text(label, UNIT_WORDS[unit] || UNIT_WORDS.per_1pct);
     const [, words] = REGIME[levels.regime] || ["", ""];
-    write("net_gex", gex.format.dollars(levels.net_gex), words);
+    write("net_gex", gex.format.dollars(levels.net_gex, true), words);
     element("net_gex").dataset.sign = levels.net_gex > 0 ? "positive" : levels.net_gex < 0 ? "negative" : "";
   }
 
@@ -112,7 +112,7 @@
       `${symbol}: spot ${price(levels.spot)}, gamma flip ${price(levels.flip, 1)}, call wall ${strike(levels.call_wall)}, ` +
         `put wall ${strike(levels.put_wall)}, net GEX ${dollars(levels.net_gex)}${regime}.`,
     );
-    const net = dollars(levels.net_gex);
+    const net = dollars(levels.net_gex, true);
     document.title = `${symbol} ${price(levels.spot)}${net === UNKNOWN ? "" : ` \u00b7 ${net}`}`;
   }
 

@@ -12,9 +12,11 @@ from app.cache.base import Version
 from app.cache.results import Result, Results
 from app.errors import CacheError, GexError, SymbolError
 from app.market.symbols import canonical
+from app.trail import Trail, point
 from callbacks.request import LiveRequest, read_request
 from components import health
 from components.answer import Facts, answer
+from components.changes import changes
 from components.state import PageState
 
 
@@ -26,7 +28,7 @@ class Answered:
     picture: dict[str, Any] | None
 
 
-def register(app: Dash, results: Results) -> None:
+def register(app: Dash, results: Results, trail: Trail) -> None:
     """Wire the loop."""
     in_browser: Any = app.clientside_callback
     in_browser(
@@ -44,7 +46,7 @@ def register(app: Dash, results: Results) -> None:
         request = read_request(raw)
         if request is None:
             return no_update, no_update
-        answered = respond(results, request)
+        answered = respond(results, trail, request)
         return answered.ack, no_update if answered.picture is None else answered.picture
 
     in_browser(
@@ -61,7 +63,7 @@ def register(app: Dash, results: Results) -> None:
     )
 
 
-def respond(results: Results, request: LiveRequest) -> Answered:
+def respond(results: Results, trail: Trail, request: LiveRequest) -> Answered:
     """Answer one question. Errors of ours become words in the acknowledgement; nothing is raised for them."""
     ack: dict[str, Any] = {"seq": request.seq, "now": time.time_ns() // 1_000_000, "problem": None}
     try:
@@ -81,7 +83,9 @@ def respond(results: Results, request: LiveRequest) -> Answered:
     if request.have == etag:
         return Answered(ack, None)
     picture = answer(_facts(result), state, request.crop)
-    return Answered(ack, {**picture, "seq": request.seq, "etag": etag})
+    points = trail.note(result.snapshot)
+    moved = changes(points, point(result.snapshot))
+    return Answered(ack, {**picture, "changed": moved, "seq": request.seq, "etag": etag})
 
 
 def _facts(result: Result) -> Facts:

@@ -43,7 +43,7 @@ def suggested_range(snapshot: Snapshot) -> tuple[float, float] | None:
     return (float(strikes[0]), float(strikes[-1])) if len(strikes) > 1 else None
 
 
-def padded(shown: tuple[float, float], share: float = 0.6) -> tuple[float, float]:
+def padded(shown: tuple[float, float], share: float = 0.3) -> tuple[float, float]:
     """A range with a margin on both sides, so that a small zoom out needs no question to the server."""
     pad = share * (shown[1] - shown[0])
     return max(shown[0] - pad, 0.0), shown[1] + pad

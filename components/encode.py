@@ -13,7 +13,7 @@ def typed(values: ArrayLike) -> dict[str, Any]:
     """Any numbers as little-endian float32, shape kept; not-a-number stays so, infinities become it."""
     array = np.array(values, "<f4")
     array[~np.isfinite(array)] = np.nan
-    return _spec(array, "f4")
+    return _spec(array)
 
 
 def coarse(values: ArrayLike) -> dict[str, Any]:
@@ -23,16 +23,11 @@ def coarse(values: ArrayLike) -> dict[str, Any]:
     bits = array.view(np.uint32)
     known = np.isfinite(array)
     bits[known] = (bits[known] + np.uint32(0x800)) & np.uint32(0xFFFFF000)
-    return _spec(array, "f4")
+    return _spec(array)
 
 
-def signs(values: ArrayLike) -> dict[str, Any]:
-    """-1, 0 or 1 of each number, as int8."""
-    return _spec(np.sign(np.nan_to_num(np.asarray(values, np.float64))).astype("i1"), "i1")
-
-
-def _spec(array: np.ndarray[Any, Any], dtype: str) -> dict[str, Any]:
-    spec: dict[str, Any] = {"dtype": dtype, "bdata": b64encode(array.tobytes()).decode()}
+def _spec(array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = {"dtype": "f4", "bdata": b64encode(array.tobytes()).decode()}
     if array.ndim > 1:
         spec["shape"] = ",".join(str(n) for n in array.shape)
     return spec

@@ -16,6 +16,7 @@ GRAPH_CONFIG: Any = {
     "displayModeBar": False,
     "doubleClick": False,
     "scrollZoom": False,
+    "showTips": False,
     "responsive": False,
 }
 
@@ -126,7 +127,8 @@ def _tools() -> html.Div:
 
 
 def _blank() -> dict[str, Any]:
-    return {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "autosize": False}
+    clear, none = "rgba(0,0,0,0)", {"visible": False}
+    return {"paper_bgcolor": clear, "plot_bgcolor": clear, "autosize": False, "xaxis": none, "yaxis": none}
 
 
 def _tile(tile: Tile) -> html.Div:

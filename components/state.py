@@ -14,7 +14,7 @@ View = Literal["overview", "strikes", "surface", "profile", "expiries"]
 Show = Literal["net", "split"]
 
 VIEWS: tuple[View, ...] = get_args(View)
-_MAX_DATES = 64
+_MAX_DATES = 100
 _MAX_QUERY = 4096
 
 # The words that each choice may take, in the order in which the address names them; the first is the default.
