@@ -138,6 +138,8 @@ class Book:
         fresh = ~quotes.streaming[rows] | (swept.quote_ms > quotes.quote_ms[rows] + _STREAM_LAG_MS)
         counted = ~np.isnan(swept.open_interest)
         quotes.open_interest[rows[counted]] = swept.open_interest[counted]
+        new_day = rows[fresh & (swept.volume < quotes.volume[rows]) & ~np.isnan(quotes.flow[rows])]
+        quotes.flow[new_day] = 0.0
         for f in fields(Quotes):
             if f.name not in _NOT_SWEPT:
                 getattr(quotes, f.name)[rows[fresh]] = getattr(swept, f.name)[fresh]
@@ -272,8 +274,7 @@ class _Cells:
             if update.volume is not UNSET:
                 self._count_flow(row, update)
         else:
-            self.streaming[row] = True
-            self.flow[row] = 0.0
+            self._begin(row, update)
         if update.bid is not UNSET:
             self.bid[row] = update.bid
         if update.ask is not UNSET:
@@ -305,6 +306,13 @@ class _Cells:
         if update.open_interest is not UNSET:
             self.open_interest[row] = update.open_interest
         self.updated_ms[row] = at_ms
+
+    def _begin(self, row: int, update: Any) -> None:
+        """The image of a contract: what traded before it was seen by nobody, and is no flow."""
+        self.streaming[row] = True
+        new_day = update.volume is not UNSET and update.volume < self.volume[row]
+        if new_day or math.isnan(self.flow[row]):
+            self.flow[row] = 0.0
 
     def _count_flow(self, row: int, update: Any) -> None:
         """Add what traded since the last message, signed by the quote that stood before it."""

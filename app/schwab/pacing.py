@@ -18,7 +18,7 @@ class Pacer:
     ) -> None:
         self._burst = max(1, per_minute // 3 if burst is None else burst)
         # the burst and what flows in during the same minute make up the limit together
-        self._rate = max(1, per_minute - self._burst) / 60
+        self._rate = max(0.5, per_minute - self._burst) / 60
         self._clock = clock
         self._tokens = float(self._burst)
         self._at = clock()

@@ -1,0 +1,164 @@
+"""What Schwab's answers mean, and the pace of asking."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import orjson
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import AuthError, BrokerError, DataError, RateLimited, ResponseTooBig, SettingsError
+from app.schwab.http import decode_json, problem_of, read_document
+from app.schwab.oauth import OAuth, check_callback
+from app.schwab.pacing import Pacer
+from app.schwab.tokens import FileSlot, TokenCipher, TokenStore
+
+HTML = b"<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD></HTML>"
+
+
+def answer(status: int, body: Any = b"", kind: str = "application/json", **headers: str) -> requests.Response:
+    """An HTTP answer with this body."""
+    response = requests.Response()
+    response.status_code = status
+    response._content = body if isinstance(body, bytes) else orjson.dumps(body)
+    response.headers.update({"Content-Type": kind, **headers})
+    return response
+
+
+def test_a_good_answer_is_its_document() -> None:
+    assert read_document(answer(200, {"a": 1})) == {"a": 1}
+
+
+def test_bare_nan_is_read() -> None:
+    assert str(decode_json(b'{"volatility": NaN}')["volatility"]) == "nan"
+    with pytest.raises(DataError):
+        decode_json(b'{"volatility": ')
+
+
+def test_the_gateways_overflow_asks_for_a_smaller_window() -> None:
+    fault = {
+        "fault": {"faultstring": "Body buffer overflow", "detail": {"errorcode": "protocol.http.TooBigBody"}}
+    }
+    assert isinstance(problem_of(answer(502, fault)), ResponseTooBig)
+    assert not isinstance(problem_of(answer(502, {"fault": {"faultstring": "other"}})), ResponseTooBig)
+
+
+@pytest.mark.parametrize("status", [200, 403, 500, 502])
+def test_a_page_for_people_is_never_taken_for_json(status: int) -> None:
+    with pytest.raises(BrokerError) as caught:
+        read_document(answer(status, HTML, kind="text/html"))
+    assert caught.value.cure
+
+
+def test_access_denied_says_that_it_passes() -> None:
+    error = problem_of(answer(403, HTML, kind="text/html"))
+    assert error.code == "edge_refused"
+    assert "VPN" in error.cure
+
+
+@pytest.mark.parametrize(("header", "wait"), [("7", 7.0), ("", 5.0), ("soon", 5.0), ("86400", 120.0)])
+def test_too_many_requests_say_how_long_to_wait(header: str, wait: float) -> None:
+    error = problem_of(answer(429, b"", **{"Retry-After": header}))
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s == wait
+    assert "REST_PER_MINUTE" in error.cure
+
+
+def test_error_bodies_are_quoted_whatever_their_shape() -> None:
+    market = {"errors": [{"status": 400, "title": "Bad Request", "detail": "Date cannot be beyond 1 year"}]}
+    assert "Date cannot be beyond 1 year" in str(problem_of(answer(400, market)))
+    trader = {"message": "no such account", "errors": ["x"]}
+    assert "no such account" in str(problem_of(answer(400, trader)))
+
+
+@given(st.integers(400, 599), st.binary(max_size=40))
+def test_no_error_body_breaks_the_reader(status: int, body: bytes) -> None:
+    assert isinstance(problem_of(answer(status, body)), AuthError | BrokerError)
+
+
+# --- the redirect --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://127.0.0.1:8182/?code=C0.abc.def%40&session=1-2&state=xyz",
+        "  https://127.0.0.1:8182/?session=1-2&state=xyz&code=C0.abc.def%40\n",
+        "code=C0.abc.def%40&state=xyz",
+    ],
+)
+def test_code_and_state_are_read_from_the_redirect(address: str) -> None:
+    assert OAuth.read_redirect(address) == ("C0.abc.def@", "xyz")
+
+
+def test_a_redirect_without_state_has_none() -> None:
+    assert OAuth.read_redirect("https://127.0.0.1:8182/?code=C0.a%2Bb%40") == ("C0.a+b@", None)
+
+
+@pytest.mark.parametrize("address", ["", "https://127.0.0.1:8182/", "https://x/?error=denied", "C0.abc@"])
+def test_an_address_without_code_is_explained(address: str) -> None:
+    with pytest.raises(AuthError) as caught:
+        OAuth.read_redirect(address)
+    assert "?code=" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8182", "https://localhost:8182", "https://", "https://a.de/" + "x" * 250]
+)
+def test_a_callback_that_schwab_would_refuse_is_refused_before(url: str) -> None:
+    with pytest.raises(AuthError) as caught:
+        check_callback(url)
+    assert "SCHWAB_CALLBACK_URL" in caught.value.cure
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1:8182", "https://gex.example.com/login/callback"])
+def test_a_good_callback_passes(url: str) -> None:
+    check_callback(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.schwabapi.com", "ftp://127.0.0.1", "http://192.168.1.1", "nonsense"]
+)
+def test_secrets_never_leave_this_machine_in_clear(url: str, tmp_path: Any) -> None:
+    tokens = TokenStore(FileSlot(tmp_path / "login"), TokenCipher.open("", tmp_path))
+    with pytest.raises(SettingsError):
+        OAuth("key", "secret", "https://127.0.0.1", tokens, api_url=url)
+
+
+# --- the pace ------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 120), st.lists(st.floats(0, 5), max_size=300))
+def test_no_minute_holds_more_requests_than_allowed(per_minute: int, gaps: list[float]) -> None:
+    now = 0.0
+    pacer = Pacer(per_minute, clock=lambda: now)
+    sent = []
+    for gap in gaps:
+        now += gap
+        sent.append(now + pacer.reserve())
+    for i, start in enumerate(sent):
+        assert sum(start <= moment < start + 60 - 1e-6 for moment in sent[i:]) <= per_minute
+
+
+def test_the_first_requests_go_at_once() -> None:
+    pacer = Pacer(90, clock=lambda: 0.0)
+    assert [pacer.reserve() for _ in range(30)] == [0.0] * 30
+    assert pacer.reserve() == pytest.approx(1.0)
+
+
+def test_after_a_429_nobody_goes_before_the_wait_is_over() -> None:
+    pacer = Pacer(90, clock=lambda: 0.0)
+    pacer.hold(12)
+    assert pacer.reserve() >= 12
+
+
+def test_a_stop_ends_the_waiting() -> None:
+    pacer = Pacer(1, clock=lambda: 0.0)
+    stop = threading.Event()
+    assert pacer.wait(stop)
+    stop.set()
+    assert not pacer.wait(stop)
