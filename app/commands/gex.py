@@ -13,7 +13,7 @@ from typing import get_args
 from app.chainfile import read_chain
 from app.document import to_document
 from app.errors import SettingsError
-from app.gex import Params, Snapshot, compute
+from app.gex import Params, Snapshot, compute, warm_up
 from app.gex.params import Bucket, Side, Unit, Walls, Weight
 from app.gex.perfiliev import perfiliev
 from app.market.calendar import to_ms
@@ -94,6 +94,7 @@ def _computed(chain: Chain, args: argparse.Namespace) -> Snapshot:
         side=args.side, weight=args.weight, unit=args.unit, walls=args.walls, bucket=args.expiries
     )
     if args.method == "parity":
+        warm_up()
         return compute(chain, params, rate=args.rate)
     if params != Params(side=args.side, walls=args.walls) or args.rate is not None:
         raise SettingsError(

@@ -43,9 +43,11 @@ class Bells:
         return spot * float(kernels.bell_sum(math.log(spot), self.slope, self.offset, self.height))
 
     def over(self, spots: F64) -> F64:
-        """G at each price, shape (levels,)."""
+        """G at each price of a geometric grid, shape (levels,)."""
         out = np.empty(len(spots))
-        kernels.bell_sums(np.log(spots), self.slope, self.offset, self.height, out)
+        low = math.log(spots[0])
+        step = math.log(spots[-1] / spots[0]) / (len(spots) - 1)
+        kernels.bell_grid(low, step, self.slope, self.offset, self.height, out)
         return out * spots
 
 

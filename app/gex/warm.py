@@ -8,21 +8,36 @@ import numpy as np
 
 from app.gex.black import black
 from app.gex.engine import expose
+from app.gex.kernels import forget_disk
 from app.gex.surface import fit
 from app.market.calendar import settle_ms
 from app.market.chain import Chain, Contracts, Quotes
 
 
 def warm_up() -> None:
-    """Run everything once on a small chain: seconds on the first start of a machine, a tenth of one afterwards."""
-    expose(fit(_chain()))
+    """Run everything once on a small chain: seconds on the first start of a machine, a tenth of one afterwards.
+
+    Compiled forms on disk that can't be read or written are done without.
+    """
+    chain = _chain()
+    try:
+        _run(chain)
+    except Exception:  # noqa: BLE001 - a damaged cache file raises anything; what else is wrong raises again
+        forget_disk()
+        _run(chain)
+
+
+def _run(chain: Chain) -> None:
+    black(chain.spot, chain.contracts.strike, 0.05, chain.contracts.right)
+    expose(fit(chain))
 
 
 def _chain() -> Chain:
     day, spot = date(2030, 1, 18), 100.0
     strikes = np.repeat(np.arange(80.0, 121.0), 2)
     right = np.tile([b"C", b"P"], len(strikes) // 2)
-    price = black(spot, strikes, 0.05, right)
+    intrinsic = np.where(right == b"C", spot - strikes, strikes - spot)
+    price = np.maximum(intrinsic, 0.0) + 2.0 * np.exp(-np.abs(strikes - spot) / 4.0)
     settles = settle_ms(day, "P")
     n = len(strikes)
     contracts = Contracts.build(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import pytest
 from app.__main__ import main
 from app.chainfile import parse_chain
 from app.errors import ChainFileError
-from tests.support import ROOT, clean_environment
 
 CSV_HEADER = (
     "Expiration Date,Calls,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest,Strike,"
@@ -296,16 +293,3 @@ def test_a_wholly_settled_chain_says_so_and_invents_nothing(
     assert document["flips"] == document["strikes"] == document["expiries"] == []
     assert document["quality"]["excluded"] == {"settled": 10}
     assert document["quality"]["warnings"]
-
-
-def test_a_start_without_any_writable_cache_still_computes(chain_file: Path, tmp_path: Path) -> None:
-    """The compiled kernels have nowhere to go: a file stands where the cache folder would be."""
-    blocked = tmp_path / "blocked"
-    blocked.write_text("")
-    environment = clean_environment(NUMBA_CACHE_DIR=str(blocked / "cache"))
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "gex", str(chain_file)],
-        cwd=ROOT, env=environment, capture_output=True, check=False, timeout=170,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr.decode()
-    assert orjson.loads(done.stdout)["net_gex"] is not None

@@ -1,0 +1,169 @@
+"""The compiled loops against plain NumPy and SciPy, and where their compiled form can't be kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import erfcx, ndtr
+
+from app.gex import kernels
+from app.gex.kernels import kernel
+from tests.support import ROOT, clean_environment
+
+F64 = NDArray[np.float64]
+
+
+@kernel
+def _exp(values: F64, out: F64) -> None:
+    for i in range(values.size):
+        out[i] = kernels.fast_exp(values[i])
+
+
+@kernel
+def _log(values: F64, out: F64) -> None:
+    for i in range(values.size):
+        out[i] = kernels.fast_log(values[i])
+
+
+@kernel
+def _erfcx(values: F64, out: F64) -> None:
+    for i in range(values.size):
+        out[i] = kernels.fast_erfcx(values[i])
+
+
+@pytest.mark.parametrize(
+    ("function", "reference", "values", "tolerance"),
+    [
+        (_exp, np.exp, np.linspace(-40, 40, 5001), 1e-14),
+        (_exp, np.exp, np.linspace(-690, 690, 5001), 1e-12),
+        (_log, np.log, np.geomspace(1e-300, 1e300, 5000), 1e-14),
+        (_log, np.log, np.linspace(1.0001, 2, 5001), 1e-13),
+        (_erfcx, erfcx, np.linspace(-1.5, 8, 5001), 1e-13),
+        (_erfcx, erfcx, np.geomspace(8, 1e5, 5001), 1e-13),
+    ],
+)
+def test_the_branchless_functions_are_the_exact_ones(
+    function: Any, reference: Any, values: F64, tolerance: float
+) -> None:
+    out = np.empty_like(values)
+    function(values, out)
+    np.testing.assert_allclose(out, reference(values), rtol=tolerance)
+
+
+def test_exp_of_less_than_it_can_hold_is_as_good_as_zero() -> None:
+    out = np.empty(2)
+    _exp(np.array([-1e4, -np.inf]), out)
+    assert np.all((out >= 0) & (out < 1e-300))
+
+
+def scipy_price(y: float, x: float) -> float:
+    """b(y, x) by the normal integral: the out-of-the-money call at F = exp(-y/2), K = exp(y/2)."""
+    d1 = -y / x + x / 2
+    return float(np.exp(-y / 2) * ndtr(d1) - np.exp(y / 2) * ndtr(d1 - x))
+
+
+def test_prices_and_their_inverse_are_scipys() -> None:
+    grid = [(y, x) for x in (3e-4, 0.01, 0.1, 0.7, 2.5) for y in (0.0, 0.3 * x, 2 * x, 4 * x)]
+    y, x = (np.array(column) for column in zip(*grid, strict=True))
+    price = np.empty_like(x)
+    kernels.normalised_black(y, x, price)
+    expected = np.array([scipy_price(*pair) for pair in grid])
+    np.testing.assert_allclose(price, expected, rtol=1e-9, atol=1e-15)
+    found = np.empty_like(x)
+    kernels.seed_total_vol(price, 2 * np.sinh(y / 2), found)
+    kernels.refine_total_vol(np.log(price), y, found, 3)
+    np.testing.assert_allclose(found, x, rtol=1e-10)
+    slow = brentq(lambda v: scipy_price(y[10], v) - expected[10], 1e-3, 2.0, xtol=1e-14)
+    assert found[10] == pytest.approx(slow, rel=1e-8)
+
+
+def test_the_profile_is_the_plain_sum() -> None:
+    rng = np.random.default_rng(2)
+    n = 3000
+    x = np.exp(rng.uniform(np.log(2e-4), np.log(1.5), n))
+    log_strike = np.log(5000.0) + rng.uniform(-0.3, 0.3, n)
+    slope, offset, height = 1 / x, -log_strike / x + x / 2, rng.normal(0, 1e6, n)
+    spots = np.linspace(np.log(4000.0), np.log(6000.0), 200)
+    out = np.empty(200)
+    kernels.bell_grid(spots[0], spots[1] - spots[0], slope, offset, height, out)
+    expected = np.array([np.sum(height * np.exp(-((slope * s + offset) ** 2) / 2)) for s in spots])
+    scale = np.abs(height).sum()
+    np.testing.assert_allclose(out, expected, atol=1e-12 * scale)
+    at_one = kernels.bell_sum(spots[77], slope, offset, height)
+    assert at_one == pytest.approx(expected[77], abs=1e-12 * scale)
+
+
+def test_interpolation_is_numpys_between_and_nothing_beyond() -> None:
+    rng = np.random.default_rng(4)
+    starts = np.array([0, 40, 41, 100])
+    log_strike = np.concatenate([np.sort(rng.uniform(0, 1, n)) for n in np.diff(starts)])
+    truth = rng.uniform(0.1, 0.2, 100)
+    known = rng.uniform(0, 1, 100) < 0.3
+    x, filled = np.where(known, truth, np.nan), np.zeros(100, bool)
+    kernels.fill_between(starts, log_strike, known, x, filled)
+    for lo, hi in pairwise(starts):
+        part = slice(lo, hi)
+        base = known[part]
+        expected = np.full(hi - lo, np.nan)
+        if base.any():
+            expected = np.interp(
+                log_strike[part], log_strike[part][base], truth[part][base], left=np.nan, right=np.nan
+            )
+        np.testing.assert_allclose(x[part], expected)
+        assert np.array_equal(filled[part], ~base & ~np.isnan(expected))
+
+
+def test_a_forward_is_the_median_of_its_pairs_and_needs_three() -> None:
+    strike = np.arange(90.0, 111.0)
+    starts = np.array([0, 21, 42])
+    strikes = np.tile(strike, 2)
+    gap = 0.98 * (101.0 - strikes)
+    gap[10] += 7.0  # one wrong quote next to the money
+    usable = np.ones(42, bool)
+    usable[23:42] = False
+    out = np.empty(2)
+    kernels.parity_forwards(
+        starts, strikes, gap, np.full(42, 0.1), usable, np.full(2, 0.98), np.full(2, 100.0), out
+    )
+    assert out[0] == pytest.approx(101.0)
+    assert np.isnan(out[1])
+
+
+def test_a_function_without_a_place_for_its_compiled_form_is_compiled_all_the_same() -> None:
+    namespace: dict[str, Any] = {}
+    exec("def double(values):\n    return values * 2\n", namespace)  # noqa: S102 - it has no file to be cached by
+    np.testing.assert_array_equal(kernel(namespace["double"])(np.arange(3.0)), [0, 2, 4])
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "shutil.rmtree(at); open(at, 'w').close()",
+        "[open(f, 'wb').close() for f in glob.glob(at + '/*/*.nb?')]",
+    ],
+    ids=["a folder that is gone", "files cut short"],
+)
+def test_a_cache_on_disk_that_fails_stops_nothing(harm: str, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    script = (
+        "import glob, shutil, sys; import app.gex; at = sys.argv[1]\n"
+        "app.gex.kernels.normalised_black(*[app.gex.kernels.np.ones(3)] * 3)\n"
+        f"{harm}\napp.gex.warm_up(); print('warm')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(cache)],
+        cwd=ROOT,
+        env=clean_environment(NUMBA_CACHE_DIR=str(cache)),
+        capture_output=True,
+        check=False,
+        timeout=170,
+    )
+    assert done.stdout == b"warm\n", done.stderr.decode()
