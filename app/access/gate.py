@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.access.origin import is_ours
 from app.access.owner import Owner, identify
 from app.access.pending import PendingLogin, PendingLogins
 from app.access.sessions import Sessions, digest
@@ -65,6 +66,11 @@ class Gate:
                 login.state, PendingLogin(digest(browser), login.code_verifier or "", target, origin)
             )
         return login.url
+
+    def origin_of(self, state: str) -> str:
+        """Where the login of that state began, "" when that is unknown or no name of ours. Raises CacheError."""
+        login = self.pending.peek(state) if state else None
+        return login.origin if login and is_ours(login.origin, self.settings) else ""
 
     def complete(self, address: str, browser: str) -> tuple[str, str]:
         """Finish a login with the address that Schwab sent the browser to; returns session id and target page.

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from app.access.callback import callback_path, listener_address
 from app.access.certificate import ensure_certificate
+from app.access.origin import is_ours
 from app.access.pending import PendingLogins
 from app.cache import MEMORY_URL, open_store
 from app.errors import CacheError, SettingsError
@@ -123,7 +124,7 @@ def origin_finder(settings: Settings, pending: PendingLogins) -> Origin:
             login = pending.peek(state) if state else None
         except CacheError:
             login = None
-        return login.origin if login else fallback
+        return login.origin if login and is_ours(login.origin, settings) else fallback
 
     return origin
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -53,6 +54,18 @@ def trusted_hosts(settings: Settings) -> list[str] | None:
         return None
     own = settings.host if ":" not in settings.host else f"[{settings.host}]"
     return [*_LOOPBACK_NAMES, own, *named]
+
+
+def is_ours(origin: str, settings: Settings) -> bool:
+    """Whether a browser may be sent to this origin: a trusted name, or where any is, an address of a private network."""
+    host = urlsplit(origin).hostname or ""
+    names = trusted_hosts(settings)
+    if names is not None:
+        return host in (name.strip("[]") for name in names)
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost"
 
 
 class Cookie:

@@ -10,7 +10,7 @@ from typing import cast
 from flask import Blueprint, current_app, g, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.access.callback import answered_by_server, check_callback
+from app.access.callback import check_callback, listener_address
 from app.access.cures import CURES, SECTIONS
 from app.access.gate import Gate, new_browser_id
 from app.access.origin import Cookie, is_secure, own_origin
@@ -86,7 +86,23 @@ def callback() -> ResponseReturnValue:
     """Where Schwab, or the listener on the callback's port, sends the browser back to."""
     if "error" in request.args:
         return show(Trouble("Schwab sent you back without a login.", CURES["login_refused"].cure), 400)
+    elsewhere = _begun_elsewhere()
+    if elsewhere:
+        query = request.query_string.decode("ascii", "replace")
+        return redirect(f"{elsewhere}/login/callback?{query}", code=303)
     return _complete(request.url)
+
+
+def _begun_elsewhere() -> str:
+    """The name of ours under which this browser began, when it comes back under another: cookies don't follow it there.
+
+    So it is with localhost, whose name Schwab's callback can't have.
+    """
+    try:
+        origin = gate().origin_of(request.args.get("state", ""))
+    except CacheError:
+        return ""
+    return "" if origin == own_origin(request, gate().settings) else origin
 
 
 @views.post("/login/paste")
@@ -125,10 +141,10 @@ def disconnect() -> ResponseReturnValue:
 def _complete(address: str) -> ResponseReturnValue:
     try:
         secret, target = gate().complete(address, browser_cookie().read(request))
+        gate().sessions.revoke(session_cookie().read(request))
     except GexError as error:
         return _failed(error)
     response = make_response(redirect(target, code=303))
-    gate().sessions.revoke(session_cookie().read(request))
     session_cookie().write(response, secret, SESSION_LIFE_S)
     browser_cookie().clear(response)
     return response
@@ -159,7 +175,7 @@ def show(trouble: Trouble | None = None, status: int = 200) -> ResponseReturnVal
         simulated=settings.simulated,
         half_configured=_half_configured(),
         warnings=[] if settings.simulated else check_callback(settings.schwab_callback_url),
-        listens=not answered_by_server(settings),
+        listens=listener_address(settings) is not None,
         connection=_connection() if may_see else None,
         life=gate().broker.life() if may_see else None,
         now=datetime.now(UTC),

@@ -296,6 +296,30 @@ def test_the_callback_may_be_any_path_of_the_public_address(tmp_path: Path) -> N
     assert broker.stored == ["c"]
 
 
+def test_a_login_begun_under_localhost_ends_under_localhost(tmp_path: Path) -> None:
+    broker = StandInBroker()
+    client = make_server(tmp_path, broker, **PRIVATE).test_client()
+    began = client.post("/login", base_url="http://localhost:8050")
+    state = began.headers["Location"].rpartition("state=")[2]
+
+    back = client.get(f"/login/callback?code=c%40&state={state}", base_url="http://127.0.0.1:8050")
+
+    assert back.headers["Location"] == f"http://localhost:8050/login/callback?code=c%40&state={state}"
+    done = client.get(back.headers["Location"], base_url="http://localhost:8050")
+    assert done.headers["Location"] == "/"
+    assert broker.stored == ["c@"]
+
+
+def test_a_login_begun_under_a_forged_name_leads_nowhere(tmp_path: Path) -> None:
+    client = make_server(tmp_path, StandInBroker(), host="0.0.0.0").test_client()  # noqa: S104
+    began = client.post("/login", base_url="http://evil.example")
+    state = began.headers["Location"].rpartition("state=")[2]
+
+    back = client.get(f"/login/callback?code=c&state={state}", base_url="http://192.168.0.9:8050")
+
+    assert back.status_code == 400
+
+
 def test_without_a_cache_signing_in_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = make_server(tmp_path, StandInBroker(), redis_url="redis://127.0.0.1:1/0", access="private")
 
