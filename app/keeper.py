@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 READY = b"ready\n"
 STABLE_S = 10.0
 _POLL_S = 0.2
-_END_S = 3.0
+_END_S = 2.0
 
 
 @dataclass(frozen=True)

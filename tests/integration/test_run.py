@@ -1,0 +1,249 @@
+"""`python -m app run`, as a user starts and ends it: everything is up, and nothing stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support import ROOT, clean_environment, eventually, free_port
+
+pytestmark = [pytest.mark.redis, pytest.mark.timeout(240)]
+
+END_S = 10.0
+
+
+@dataclass
+class Running:
+    """A server that was started as a user starts it."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.url + path, timeout=5)
+
+    def serves(self, path: str = "/api/v1/health/live") -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        return self.get(path).ok
+
+
+@contextlib.contextmanager
+def started(
+    folder: Path, *arguments: str, command: list[str] | None = None, **settings: str
+) -> Iterator[Running]:
+    port = free_port()
+    log = folder / "log"
+    environment = clean_environment(
+        PORT=str(port), DATA_DIR=str(folder / "data"), PYTHONPATH=str(ROOT), **settings
+    )
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command or [sys.executable, "-m", "app", *(arguments or ("run",))],
+            cwd=folder,
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Running(process, port, log)
+    finally:
+        for pid in reversed(descendants(process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """The process and all below it, parents first."""
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie doesn't."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def names(pids: list[int]) -> list[str]:
+    return [
+        f"{pid} {Path(f'/proc/{pid}/cmdline').read_text().replace(chr(0), ' ')[:90]}"
+        for pid in pids
+        if alive(pid)
+    ]
+
+
+def ended(pids: list[int]) -> float:
+    """Seconds until all have ended; fails when they take too long."""
+    began = time.monotonic()
+    eventually(lambda: not any(map(alive, pids)), END_S, f"all ended, left: {names(pids)}")
+    return time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with started(tmp_path_factory.mktemp("demo")) as running:
+        eventually(running.serves, 60, "the server answers")
+        yield running
+
+
+def test_without_credentials_the_demo_signs_itself_in_and_shows_a_chain(demo: Running) -> None:
+    document = eventually(lambda: (found := demo.get("/api/v1/gex/SPX")).ok and found.json(), 60)
+    assert document["symbol"] == "SPX"
+    assert document["spot"] > 0
+    status = eventually(
+        lambda: (found := demo.get("/api/v1/connection/status").json())["state"] == "live" and found, 30
+    )
+    assert status["source"] == "simulator"
+    assert demo.get("/api/v1/cache/stats").json()["backend"] == "embedded"
+
+
+def test_the_chain_keeps_moving(demo: Running) -> None:
+    def version() -> int:
+        return int(demo.get("/api/v1/cache/stats").json()["versions"].get("SPX", 0))
+
+    first = eventually(version, 60)
+    eventually(lambda: version() > first, 20, "a newer version")
+
+
+def test_a_second_server_on_the_same_port_says_so_in_one_line(demo: Running, tmp_path: Path) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "app", "run"],
+        cwd=ROOT,
+        env=clean_environment(PORT=str(demo.port), DATA_DIR=str(tmp_path)),
+        capture_output=True,
+        timeout=60,
+    )
+    assert second.returncode == 1
+    assert second.stderr.decode().startswith(f"error: PORT: port {demo.port} of 127.0.0.1 is in use.")
+    assert second.stderr.count(b"\n") == 1
+
+
+def test_a_dead_simulator_is_started_again_and_the_chain_returns(demo: Running) -> None:
+    eventually(lambda: demo.get("/api/v1/gex/SPX").ok, 60)
+    simulator = next(
+        pid for pid in descendants(demo.process.pid) if any("simulate" in n for n in names([pid]))
+    )
+    os.kill(simulator, signal.SIGKILL)
+
+    def live_again() -> bool:
+        status = demo.get("/api/v1/connection/status").json()
+        return bool(status["state"] == "live" and status["reconnects"] > 0)
+
+    eventually(live_again, 90, "the feed is live again")
+
+
+def test_the_pages_of_the_demo_are_there(demo: Running) -> None:
+    assert demo.get("/gex/SPX").ok
+    assert "text/html" in demo.get("/login").headers["Content-Type"]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda s: s.name)
+def test_its_end_is_the_end_of_every_process(tmp_path: Path, signum: signal.Signals) -> None:
+    with started(tmp_path) as running:
+        eventually(running.serves, 60)
+        pids = eventually(lambda: len(found := descendants(running.process.pid)) >= 5 and found, 30)
+        began = time.monotonic()
+        running.process.send_signal(signum)
+        running.process.wait(END_S)
+        ended(pids)
+        assert time.monotonic() - began < END_S
+        with pytest.raises(requests.ConnectionError):
+            running.get("/api/v1/health/live")
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    shell = ["sh", "-c", f"'{sys.executable}' -m app run --with-parent; true"]
+    with started(tmp_path, command=shell) as running:
+        eventually(running.serves, 60)
+        pids = eventually(lambda: len(found := descendants(running.process.pid)) >= 6 and found, 30)
+        running.process.kill()
+        running.process.wait()
+        ended(pids)
+
+
+def test_the_death_of_the_keeper_ends_the_server_with_a_word(tmp_path: Path) -> None:
+    with started(tmp_path, FEED_MODE="off") as running:
+        eventually(running.serves, 60)
+        keeper = next(
+            pid for pid in descendants(running.process.pid) if any("keeper" in n for n in names([pid]))
+        )
+        os.kill(keeper, signal.SIGKILL)
+        running.process.wait(30)
+        assert "has died" in running.log.read_text()
+
+
+def test_memory_needs_no_redis_and_runs_one_worker(tmp_path: Path) -> None:
+    with started(tmp_path, REDIS_URL="memory://", SYMBOLS="SPY") as running:
+        eventually(lambda: running.serves("/api/v1/gex/SPY"), 90)
+        assert running.get("/api/v1/cache/stats").json()["backend"] == "memory"
+        assert not any("redis-server" in name for name in names(descendants(running.process.pid)))
+
+
+def test_a_feed_of_its_own_publishes_to_the_web(tmp_path: Path) -> None:
+    with started(tmp_path, FEED_MODE="process", SYMBOLS="SPY") as running:
+        eventually(lambda: running.serves("/api/v1/gex/SPY"), 90)
+        assert any("-m app feed" in name for name in names(descendants(running.process.pid)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"PORT": "http"}, "PORT"),
+        ({"REDIS_URL": "localhost:6379"}, "REDIS_URL"),
+        ({"SYMBOLS": "S&P"}, "SYMBOLS"),
+        ({"TOKEN_KEY": "short"}, "TOKEN_KEY"),
+        ({"SCHWAB_APP_KEY": "k" * 32}, "SCHWAB_APP_SECRET"),
+        ({"REDIS_URL": "memory://", "FEED_MODE": "process"}, "FEED_MODE"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_setting_ends_the_start_with_one_line(
+    tmp_path: Path, settings: dict[str, str], words: str
+) -> None:
+    environment = clean_environment(DATA_DIR=str(tmp_path), **{"PORT": str(free_port()), **settings})
+    failed = subprocess.run(
+        [sys.executable, "-m", "app", "run"], cwd=ROOT, env=environment, capture_output=True, timeout=60
+    )
+    assert failed.returncode == 1
+    lines = failed.stderr.decode().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert words in lines[0]
+
+
+def test_a_demo_on_a_file_that_is_no_chain_says_so_and_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "no.csv").write_text("nothing\n")
+    failed = subprocess.run(
+        [sys.executable, "-m", "app", "demo", "--chain", str(tmp_path / "no.csv")],
+        cwd=ROOT,
+        env=clean_environment(DATA_DIR=str(tmp_path)),
+        capture_output=True,
+        timeout=60,
+    )
+    assert failed.returncode == 1
+    assert failed.stderr.decode().startswith("error: ")
+    assert failed.stderr.count(b"\n") == 1
+    assert b"Starting" not in failed.stdout
