@@ -7,6 +7,9 @@ import zlib
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.market.calendar import CLOSE, EXCHANGE_TZ, OPEN, exchange_day, to_ms
 from app.simulator.fields import Eq
 from app.simulator.path import Path, mix
@@ -54,6 +57,12 @@ class Asset:
         move = self.profile.beta * self._market.log_return(elapsed) + self._own.log_return(elapsed)
         return round(self._first * self._jump * math.exp(move), 2)
 
+    def spots(self, at_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`spot` of many instants at once."""
+        elapsed = (at_ms - self._start_ms) / 1000
+        move = self.profile.beta * self._market.log_returns(elapsed) + self._own.log_returns(elapsed)
+        return np.asarray(np.round(self._first * self._jump * np.exp(move), 2), np.float64)
+
     def day(self, at_ms: int) -> Day:
         """Open, high and low of the exchange day so far and the last close; looked up anew every ten seconds."""
         slot = at_ms // 10_000
@@ -64,7 +73,7 @@ class Asset:
     def _session(self, day: date, at_ms: int) -> Day:
         opened = min(_at(day, OPEN), at_ms)
         step = max((at_ms - opened) / _SAMPLES, 1.0)
-        seen = [self.spot(opened + step * n) for n in range(_SAMPLES + 1)]
+        seen = self.spots(opened + step * np.arange(_SAMPLES + 1, dtype=np.float64)).tolist()
         return Day(seen[0], max(seen), min(seen), self.spot(_at(day - timedelta(days=1), CLOSE)))
 
     def volume(self, at_ms: int) -> int:

@@ -25,6 +25,8 @@ Phase = Literal["open", "closed", "rolled", "weekend", "fresh"]
 
 ROLL = time(1, 0)
 REFRESH = time(8, 5)
+GLOBAL_OPEN = time(20, 15)
+GLOBAL_CLOSE = time(9, 15)
 
 
 class Clock:
@@ -56,11 +58,15 @@ class Clock:
         """Milliseconds since the epoch, as the exchange sees it."""
         return round(self._source() * 1000) + self._offset_ms
 
-    def phase(self, now_ms: int) -> Phase:
-        """What the exchange does at this instant."""
-        if self.hours == "always":
-            return "open"
+    def phase(self, now_ms: int, overnight: bool = False) -> Phase:
+        """What the exchange does at this instant.
+
+        Args:
+            overnight: whether it is asked for what also trades in the global session, 20:15 to 09:15.
+        """
         moment = datetime.fromtimestamp(now_ms / 1000, EXCHANGE_TZ)
+        if self.hours == "always" or (overnight and _in_global_session(moment)):
+            return "open"
         if moment.time() < ROLL:
             return "closed" if is_trading_day(moment.date() - timedelta(days=1)) else "weekend"
         if not is_trading_day(moment.date()):
@@ -71,9 +77,9 @@ class Clock:
             return "fresh"
         return "open" if moment.time() < close_time(moment.date()) else "closed"
 
-    def market_ms(self, now_ms: int) -> int:
-        """The last instant at which the exchange traded: now, or the close of the session before."""
-        if self.phase(now_ms) == "open":
+    def market_ms(self, now_ms: int, overnight: bool = False) -> int:
+        """The last instant at which the exchange traded: now, or the close of the regular session before."""
+        if self.phase(now_ms, overnight) == "open":
             return now_ms
         moment = datetime.fromtimestamp(now_ms / 1000, EXCHANGE_TZ)
         day = moment.date()
@@ -92,3 +98,10 @@ class Clock:
         if self.hours == "market" and datetime.fromtimestamp(now_ms / 1000, EXCHANGE_TZ).time() < REFRESH:
             return exchange_day(now_ms) - timedelta(days=1)
         return day
+
+
+def _in_global_session(moment: datetime) -> bool:
+    """20:15 of the evening before a trading day, to 09:15 of that day."""
+    if moment.time() >= GLOBAL_OPEN:
+        return is_trading_day(moment.date() + timedelta(days=1))
+    return moment.time() < GLOBAL_CLOSE and is_trading_day(moment.date())

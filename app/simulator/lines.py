@@ -19,6 +19,7 @@ FieldList = tuple[int, ...]
 Item = dict[str, Any]
 Group = tuple[Book, FieldList, Rows]
 _GREEKS = frozenset({Opt.VOLATILITY, Opt.DELTA, Opt.GAMMA, Opt.THETA, Opt.VEGA, Opt.RHO, Opt.THEORETICAL})
+_OPTION_HEAD = {"delayed": False, "assetMainType": "OPTION"}
 
 
 class Lines(Protocol):
@@ -65,7 +66,7 @@ class OptionLines:
             told[id(book)] = state = self._told.get(id(book)) or Told(book)
             live = rows[book.settle_ms[rows] > at.market_ms]
             if len(live):
-                items += self._changes(state, live, fields, at)
+                items += self._changes(state, live, fields, self._market.instant(book.profile))
         self._told = told  # of books that were replaced nothing is remembered: the new day starts with images
         return items
 
@@ -88,8 +89,7 @@ class OptionLines:
         items: list[Item | None] = [None] * len(rows)
         fresh = ~told.imaged[rows]
         told.imaged[rows] = True
-        for place in np.flatnonzero(fresh).tolist():
-            items[place] = self._image(book, int(rows[place]), wanted, at)
+        self._facts(told, items, rows, fresh, wanted, at)
         everything = np.arange(len(rows))
         told.put(items, rows, everything, wanted, book.quotes(rows, at.market_ms, at.phase), fresh)
         due = np.flatnonzero(fresh | ((rows + self._tick) % self._slots == 0))
@@ -98,10 +98,30 @@ class OptionLines:
             told.put(items, rows, due, wanted, book.greeks(rows[due], at.market_ms, known), fresh)
         return [item for item in items if item is not None]
 
-    def _image(self, book: Book, row: int, wanted: frozenset[int], at: Instant) -> Item:
+    def _facts(
+        self,
+        told: Told,
+        items: list[Item | None],
+        rows: Rows,
+        fresh: NDArray[np.bool_],
+        wanted: frozenset[int],
+        at: Instant,
+    ) -> None:
+        """Whole images of fresh rows; of the others what a VIEW has added, and a status that has changed."""
+        added = wanted - told.fields if told.fields else frozenset()
+        if at.status != told.status and told.status:
+            added |= wanted & {Opt.STATUS}
+        told.fields |= wanted
+        told.status = at.status
+        for place in range(len(rows)) if added else np.flatnonzero(fresh).tolist():
+            head = _OPTION_HEAD if fresh[place] else {}
+            facts = self._words(told.book, int(rows[place]), wanted if fresh[place] else added, at)
+            if facts or head:
+                items[place] = {**facts, "key": told.book.symbols[rows[place]], **head}
+
+    def _words(self, book: Book, row: int, wanted: frozenset[int], at: Instant) -> Item:
         facts = stream_facts(book, row, at.status)
-        item: Item = {str(int(field)): plain(value) for field, value in facts.items() if field in wanted}
-        return {**item, "key": book.symbols[row], "delayed": False, "assetMainType": "OPTION"}
+        return {str(int(field)): plain(value) for field, value in facts.items() if field in wanted}
 
 
 class Told:
@@ -110,6 +130,8 @@ class Told:
     def __init__(self, book: Book) -> None:
         self.book = book
         self.imaged = np.zeros(len(book), np.bool_)
+        self.fields: frozenset[int] = frozenset()
+        self.status = ""
         self._sent: dict[Opt, NDArray[np.float64]] = {}
 
     def put(

@@ -72,12 +72,17 @@ class Market:
         for symbol in self.symbols:
             self.book(symbol)
 
-    def instant(self) -> Instant:
-        """Now, on the last tick: everybody who looks within one tick sees the same prices."""
+    def instant(self, profile: Profile | None = None) -> Instant:
+        """Now, on the last tick: everybody who looks within one tick sees the same prices.
+
+        Args:
+            profile: whose options it is asked for: index options may trade overnight.
+        """
+        overnight = self.options.open.overnight and profile is not None and profile.cash_settled
         tick_ms = max(round(self.options.tick_s * 1000), 1)
         now = self.clock.now_ms()
         now -= (now - self._start_ms) % tick_ms
-        return Instant(now, self.clock.market_ms(now), self.clock.phase(now))
+        return Instant(now, self.clock.market_ms(now, overnight), self.clock.phase(now, overnight))
 
     def asset(self, symbol: str) -> Asset | None:
         """The underlying of a canonical symbol; None when it isn't traded here."""

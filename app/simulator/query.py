@@ -56,7 +56,7 @@ def number(query: Query, name: str) -> float | None:
         value = float(text) if text else None
     except ValueError:
         value = float("nan")
-    if value is not None and not abs(value) < 1e12:
+    if value is not None and not abs(value) < 1e15:
         raise bad(name, f"{name} must be a number")
     return value
 

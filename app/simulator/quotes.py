@@ -60,7 +60,7 @@ def quote(market: Market, at: Instant, symbol: str, parts: tuple[str, ...]) -> d
     option = market.find_option(symbol)
     if option is None:
         return None
-    return _option_quote(market, *option, at, parts)
+    return _option_quote(market, *option, market.instant(option[0].profile), parts)
 
 
 def _asset_quote(asset: Asset, at: Instant, parts: tuple[str, ...]) -> dict[str, Any]:

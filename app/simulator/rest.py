@@ -13,12 +13,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from app.simulator import chains, quotes
+from app.simulator import chains, quotes, reference
 from app.simulator.answers import Refusal, overflow, refuse, reply
 from app.simulator.faults import Counters, Faults
 from app.simulator.market import Market
 from app.simulator.options import Options
-from app.simulator.query import ChainQuery, bad, flag
+from app.simulator.query import ChainQuery, bad, day, flag
 from app.simulator.tokens import TokenMint, TokenRefused
 
 ACCOUNT = "12345678"
@@ -94,7 +94,7 @@ class Rest:
         query = ChainQuery.read(request.query, today)
         book = self._market.book(self._underlying(query.symbol))
         assert book is not None  # noqa: S101 - _underlying has refused what isn't traded
-        page = chains.ChainPage(self._market, book, query, self._market.instant())
+        page = chains.ChainPage(self._market, book, query, self._market.instant(book.profile))
         limit = self._options.body_limit
         body = b"" if chains.too_big(len(page.rows), limit) else await asyncio.to_thread(page.json)
         if not body or len(body) > limit:
@@ -105,7 +105,7 @@ class Rest:
         """GET /expirationchain"""
         book = self._market.book(self._underlying(request.query.get("symbol", "")))
         assert book is not None  # noqa: S101
-        at = self._market.instant()
+        at = self._market.instant(book.profile)
         listed = [
             {
                 "expirationDate": str(facts.series.expiry), "daysToExpiration": facts.days,
@@ -149,6 +149,34 @@ class Rest:
         if found is None:
             raise Refusal(404, f"symbol {symbol[:32]} not found")
         return await reply(request, orjson.dumps({symbol: found}))
+
+    async def markets(self, request: web.Request) -> web.Response:
+        """GET /markets and /markets/{market}"""
+        single = request.match_info.get("market")
+        names = [single] if single else [n for n in request.query.get("markets", "").split(",") if n]
+        if not names:
+            raise bad("markets", "markets is required")
+        hours = reference.market_hours(self._market, names, day(request.query, "date"))
+        return await reply(request, orjson.dumps(hours))
+
+    async def history(self, request: web.Request) -> web.Response:
+        """GET /pricehistory"""
+        history = await asyncio.to_thread(reference.price_history, self._market, request.query)
+        return await reply(request, orjson.dumps(history))
+
+    async def movers(self, request: web.Request) -> web.Response:
+        """GET /movers/{symbol}"""
+        return await reply(
+            request, orjson.dumps(reference.movers(self._market, request.match_info["symbol"]))
+        )
+
+    async def instruments(self, request: web.Request) -> web.Response:
+        """GET /instruments"""
+        symbols = [s for s in request.query.get("symbol", "").split(",") if s]
+        if not symbols:
+            raise bad("symbol", "symbol is required")
+        projection = request.query.get("projection", "symbol-search")
+        return await reply(request, orjson.dumps(reference.instruments(self._market, symbols, projection)))
 
     async def preference(self, request: web.Request) -> web.Response:
         """GET /userPreference: it is here that clients learn where to stream from."""

@@ -115,8 +115,8 @@ class Connection:
         self.session = session
         self._socket, self._request, self._options, self._market = socket, request, options, market
         self._faults, self._counters = faults, counters
-        self._sent_at = time.monotonic()
-        self._busy_at = time.monotonic()
+        self._sent_at = self._busy_at = time.monotonic()
+        self._closing: asyncio.Task[bool] | None = None
 
     async def run(self, displace: Any) -> None:
         """Read commands until the socket ends; changes go out meanwhile."""
@@ -199,7 +199,8 @@ class Connection:
         elif how == "30":
             await self._stop("Stop streaming due to administrator action")
         else:
-            asyncio.get_running_loop().create_task(self._socket.close(code=int(how)))
+            # not awaited: the client may take its time to answer, and whoever asked for the cut waits
+            self._closing = asyncio.create_task(self._socket.close(code=int(how)))
 
     async def notify(self, code: int, message: str) -> None:
         """Tell the client something it didn't ask for."""
