@@ -272,11 +272,9 @@ def _warm_up() -> None:
     """Before the fork and without a thread: what a first request would otherwise wait for."""
     import plotly.graph_objects  # noqa: F401
 
-    import app.gex
+    from app.gex import warm_up
 
-    warm_up = getattr(app.gex, "warm_up", None)
-    if warm_up is not None:
-        warm_up()
+    warm_up()
 
 
 def _free_port() -> int:

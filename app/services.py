@@ -12,7 +12,7 @@ from app.cache.results import Results
 from app.cache.slot import RedisSlot
 from app.schwab.oauth import OAuth
 from app.schwab.tokens import FileSlot, Slot, TokenCipher, TokenStore
-from app.settings import Settings
+from app.settings import SCHWAB_API, Settings
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def build_services(settings: Settings) -> Services:
 
 def demo_sign_in(settings: Settings, oauth: OAuth) -> Callable[[], None] | None:
     """What signs the demo in without a person; None outside of the demo, where only a person can."""
-    if not settings.demo:
+    if not settings.demo or settings.schwab_api_url.rstrip("/") == SCHWAB_API:
         return None
 
     def sign_in() -> None:
