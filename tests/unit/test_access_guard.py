@@ -128,3 +128,25 @@ def test_the_sign_in_page_has_no_scripts(tmp_path: Path) -> None:
 
     assert "<script" not in page
     assert " style=" not in page
+
+
+@pytest.mark.parametrize(
+    "path", ["/login/static/access.css", "/assets/page.css", "/api/docs/ui/css/swagger-ui.css"]
+)
+def test_a_packed_file_that_did_not_change_is_not_sent_again(tmp_path: Path, path: str) -> None:
+    client = make_server(tmp_path).test_client()
+    headers = {"Accept-Encoding": "gzip, br"}
+    first = client.get(path, headers=headers)
+    assert first.headers["Content-Encoding"] == "br"
+
+    again = client.get(path, headers={**headers, "If-None-Match": first.headers["ETag"]})
+
+    assert again.status_code == 304
+
+
+def test_an_asset_under_its_version_is_kept_by_the_browser(tmp_path: Path) -> None:
+    client = make_server(tmp_path).test_client()
+
+    assert "immutable" in client.get("/assets/page.css?m=1").headers["Cache-Control"]
+    assert "immutable" not in client.get("/assets/page.css").headers["Cache-Control"]
+    assert "immutable" not in client.get("/assets/none.css?m=1").headers.get("Cache-Control", "")
