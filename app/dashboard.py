@@ -53,6 +53,10 @@ def install(server: Flask, services: Services) -> Dash:
         "/gex/<path:symbol>", "symbol_page", lambda symbol: _symbol_page(app, followed, symbol)
     )
     server.view_functions["/<path:path>"] = lambda path: (app.first_html(), 404)  # noqa: ARG005
+    # Dash learns which scripts exist when it first renders a page. A worker that is asked for a script of a page that
+    # another worker rendered would answer 500.
+    with server.test_request_context("/"):
+        app.first_html()
     return app
 
 
