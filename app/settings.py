@@ -157,8 +157,8 @@ class Settings(BaseSettings):
 
     @property
     def simulated(self) -> bool:
-        """Whether the market is made up: the API's address is not Schwab's, or there are no credentials."""
-        return self.demo or self.schwab_api_url.rstrip("/") != SCHWAB_API
+        """Whether the feed that runs here reads a made-up market: the demo, or another API address than Schwab's."""
+        return (self.demo and self.feed_mode != "off") or self.schwab_api_url.rstrip("/") != SCHWAB_API
 
     @property
     def on_loopback(self) -> bool:
