@@ -79,7 +79,7 @@ def _strikes(snapshot: Snapshot) -> str:
 
 def _expiries(expiries: tuple[ExpirySummary, ...]) -> str:
     lines = [
-        f"{'expiry':<11} {'root':<6} {'':<3} {'forward':>11} {'from':<7} {'vol':>7} {'±1 sigma':>9} {'straddle':>9} "
+        f"{'expiry':<11} {'root':<6} {'':<3} {'forward':>11} {'from':<7} {'vol':>7} {'1 sigma':>9} {'straddle':>9} "
         f"{'net GEX':>12} {'gross GEX':>12}"
     ]
     for e in expiries:

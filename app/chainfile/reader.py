@@ -25,15 +25,16 @@ _GZIP = b"\x1f\x8b"
 def read_chain(path: Path) -> Chain:
     """The chain in a file. Raises ChainFileError, in one line, for whatever isn't one or can't be read."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ChainFileError(f"{path.name} is too large for an option chain")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
     except OSError as error:
         raise ChainFileError(
             f"{path} can't be read: {(error.strerror or str(error)).lower()}", cure=" "
         ) from error
     except ValueError as error:
         raise ChainFileError("that is no file name", cure=" ") from error
+    if len(data) > _LARGEST:
+        raise ChainFileError(f"{path.name} is too large for an option chain")
     return parse_chain(data, path.name)
 
 

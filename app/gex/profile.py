@@ -14,7 +14,7 @@ F64 = NDArray[np.float64]
 
 LEVELS = 200
 SPAN = 0.2
-# A total below this share of the profile's largest is rounding, and its sign says nothing.
+# A total below this share of all terms' sizes is rounding, and its sign says nothing.
 _NOISE = 1e-12
 _ROOT_TOLERANCE = 1e-12
 
@@ -57,28 +57,32 @@ def grid(spot: float) -> F64:
 
 
 def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
-    """Every price at which G changes sign on the grid, ascending, refined on the exact sum far below 1e-6 of spot."""
-    loud = np.flatnonzero(np.abs(values) > _NOISE * np.max(np.abs(values), initial=0.0))
+    """Every price at which G changes sign on the grid, ascending, refined on the exact sum far below 1e-6 of spot.
+
+    Where contracts cancel to within rounding there is no sign, so no root either.
+    """
+    loud = np.flatnonzero(np.abs(values) > _NOISE * spots * np.sum(np.abs(bells.height)))
     turns = np.flatnonzero(np.diff(np.sign(values[loud])) != 0)
-    return tuple(_refined(bells, float(spots[loud[i]]), float(spots[loud[i + 1]])) for i in turns)
+    found = (_refined(bells, float(spots[loud[i]]), float(spots[loud[i + 1]])) for i in turns)
+    return tuple(root for root in found if root is not None)
 
 
-def _refined(bells: Bells, low: float, high: float) -> float:
-    """The root between two prices of opposite sign, by the Illinois method."""
+def _refined(bells: Bells, low: float, high: float) -> float | None:
+    """The root between two prices by the Illinois method; None where the exact sum has one sign at both."""
     at_low, at_high = bells.at(low), bells.at(high)
+    if at_low * at_high >= 0:
+        return None
     side = 0
     for _ in range(100):
         middle = (low * at_high - high * at_low) / (at_high - at_low)
         value = bells.at(middle)
-        if value == 0.0 or high - low <= _ROOT_TOLERANCE * high:
-            return middle
         if (value > 0) == (at_high > 0):
             at_low = at_low / 2 if side == 1 else at_low
             step, high, at_high, side = high - middle, middle, value, 1
         else:
             at_high = at_high / 2 if side == -1 else at_high
             step, low, at_low, side = middle - low, middle, value, -1
-        if step <= _ROOT_TOLERANCE * high:
+        if value == 0.0 or step <= _ROOT_TOLERANCE * middle or high - low <= _ROOT_TOLERANCE * middle:
             return middle
     return 0.5 * (low + high)
 

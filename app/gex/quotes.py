@@ -63,11 +63,13 @@ def count_by_node(rows: NDArray[np.int64], column: NDArray[np.floating]) -> F64:
 
 def _leg(rows: NDArray[np.int64], quotes: Quotes) -> Leg:
     bid, ask = by_node(rows, quotes.bid), by_node(rows, quotes.ask)
+    for column in (bid, ask):
+        column[~((column >= 0) & (column <= _LARGEST_PRICE))] = np.nan
     mid = 0.5 * (bid + ask)
     spread = ask - bid
-    usable = (bid > 0) & (spread >= 0) & (ask <= _LARGEST_PRICE)
+    usable = (bid > 0) & (spread >= 0)
     usable &= (spread <= _WIDEST_SPREAD * mid) | (spread <= _SMALL_SPREAD)
-    offered = np.where((bid == 0) & (ask > 0) & (ask <= _LARGEST_PRICE), ask, np.nan)
+    offered = np.where((bid == 0) & (ask > 0), ask, np.nan)
     for column in (bid, ask, mid):
         column[~usable] = np.nan
     return Leg(rows >= 0, bid, ask, mid, offered)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import kernels
+from app.gex import kernels, series_kernels
 from app.gex.black import otm_total_vol
 from app.gex.layout import Layout, layout_of
 from app.gex.quotes import Leg, by_node, legs_of
@@ -106,7 +106,7 @@ class Surface:
         """Of each series: total volatility at the forward, and the at-the-money straddle mid in $; NaN where unknown."""
         known = (self.vol_source == OTM) | (self.vol_source == OTHER_LEG)
         x, straddle = np.empty(len(self.forward)), np.empty(len(self.forward))
-        kernels.at_the_money(
+        series_kernels.at_the_money(
             self.layout.starts,
             self.layout.strike,
             self.forward,
@@ -192,7 +192,7 @@ def _forwards(
     if math.isnan(spot) or not alive.any():
         return forward, source
     usable = np.isfinite(gap) & alive[layout.node_series]
-    kernels.parity_forwards(
+    series_kernels.parity_forwards(
         layout.starts, layout.strike, gap, spread, usable, discount, np.full(len(years), spot), forward
     )
     with np.errstate(all="ignore"):
@@ -231,7 +231,7 @@ def _total_vols(
     x = otm_total_vol(value, node_forward, layout.strike)
     source[np.isnan(x)] = 0
     filled = np.zeros(len(x), bool)
-    kernels.fill_between(layout.starts, np.log(layout.strike), source > 0, x, filled)
+    series_kernels.fill_between(layout.starts, np.log(layout.strike), source > 0, x, filled)
     source[filled] = INTERPOLATED
     vendor = _vendor_vols(chain, layout, node_forward) * np.sqrt(np.maximum(years, 0.0))[layout.node_series]
     use = (source == 0) & (vendor > 0) & (vendor < kernels.MAX_TOTAL_VOL) & np.isfinite(node_forward)
@@ -242,7 +242,7 @@ def _total_vols(
         np.where(source == 0, offered / discount[layout.node_series], np.nan), node_forward, layout.strike
     )
     beyond = np.zeros(len(x), bool)
-    kernels.fill_outwards(layout.starts, (source == OTM) | (source == OTHER_LEG), limit, x, beyond)
+    series_kernels.fill_outwards(layout.starts, (source == OTM) | (source == OTHER_LEG), limit, x, beyond)
     source[beyond] = EXTRAPOLATED
     return x, source
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.gex.black import black
 from app.gex.engine import expose
-from app.gex.kernels import forget_disk
+from app.gex.jit import forget_disk
 from app.gex.surface import fit
 from app.market.calendar import settle_ms
 from app.market.chain import Chain, Contracts, Quotes

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import erfcx, ndtr
 
-from app.gex import kernels
-from app.gex.kernels import kernel
+from app.gex import kernels, series_kernels
+from app.gex.jit import kernel
 from tests.support import ROOT, clean_environment
 
 F64 = NDArray[np.float64]
@@ -108,7 +108,7 @@ def test_interpolation_is_numpys_between_and_nothing_beyond() -> None:
     truth = rng.uniform(0.1, 0.2, 100)
     known = rng.uniform(0, 1, 100) < 0.3
     x, filled = np.where(known, truth, np.nan), np.zeros(100, bool)
-    kernels.fill_between(starts, log_strike, known, x, filled)
+    series_kernels.fill_between(starts, log_strike, known, x, filled)
     for lo, hi in pairwise(starts):
         part = slice(lo, hi)
         base = known[part]
@@ -130,7 +130,7 @@ def test_a_forward_is_the_median_of_its_pairs_and_needs_three() -> None:
     usable = np.ones(42, bool)
     usable[23:42] = False
     out = np.empty(2)
-    kernels.parity_forwards(
+    series_kernels.parity_forwards(
         starts, strikes, gap, np.full(42, 0.1), usable, np.full(2, 0.98), np.full(2, 100.0), out
     )
     assert out[0] == pytest.approx(101.0)

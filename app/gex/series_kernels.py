@@ -1,0 +1,179 @@
+"""The compiled loops over the series of a chain: forwards, filling in volatilities, what stands at the money."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.jit import inline, kernel
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# Pairs of call and put that one forward is taken from, and the fewest that will do.
+_PAIRS = 20
+_MIN_PAIRS = 3
+
+
+@kernel
+def parity_forwards(
+    starts: I64,
+    strike: F64,
+    gap: F64,
+    spread: F64,
+    usable: Bools,
+    discount: F64,
+    centre: F64,
+    out: F64,
+) -> None:
+    """Forward of each series by put-call parity, into `out`, shape (s,); NaN where fewer than three pairs are usable.
+
+    The weighted median of K + (C - P)/D over the 20 usable pairs nearest `centre`, then once more around that.
+
+    Args:
+        starts: where each series' nodes begin, and one past the last, shape (s + 1,). Strikes ascend within a series.
+        strike, gap, spread: K, C - P and the sum of both spreads in $, shape (m,).
+        usable: whether both legs have a usable mid, shape (m,).
+        discount, centre: D, and a first idea of the forward, shape (s,).
+    """
+    value = np.empty(_PAIRS)
+    weight = np.empty(_PAIRS)
+    for s in range(out.size):
+        lo, hi = starts[s], starts[s + 1]
+        found = centre[s]
+        for _ in range(2):
+            n = _nearest_pairs(lo, hi, found, strike, gap, spread, usable, discount[s], value, weight)
+            found = _weighted_median(value, weight, n) if n >= _MIN_PAIRS else np.nan
+            if not found > 0.0:
+                found = np.nan
+                break
+        out[s] = found
+
+
+@inline
+def _nearest_pairs(
+    lo: int,
+    hi: int,
+    centre: float,
+    strike: F64,
+    gap: F64,
+    spread: F64,
+    usable: Bools,
+    discount: float,
+    value: F64,
+    weight: F64,
+) -> int:
+    """Fill value and weight from the usable pairs nearest `centre`; returns how many."""
+    right = lo + np.searchsorted(strike[lo:hi], centre)
+    left = right - 1
+    n = 0
+    while n < value.size and (left >= lo or right < hi):
+        take_left = left >= lo and (right >= hi or centre - strike[left] <= strike[right] - centre)
+        i = left if take_left else right
+        if take_left:
+            left -= 1
+        else:
+            right += 1
+        if usable[i]:
+            value[n] = strike[i] + gap[i] / discount
+            weight[n] = 1.0 / (spread[i] + 0.01)
+            n += 1
+    return n
+
+
+@inline
+def _weighted_median(value: F64, weight: F64, n: int) -> float:
+    """The value at which half of the weight lies on either side; sorts the first n in place."""
+    total = 0.0
+    for i in range(n):
+        v, w = value[i], weight[i]
+        total += w
+        j = i - 1
+        while j >= 0 and value[j] > v:
+            value[j + 1] = value[j]
+            weight[j + 1] = weight[j]
+            j -= 1
+        value[j + 1] = v
+        weight[j + 1] = w
+    below = 0.0
+    for i in range(n):
+        below += weight[i]
+        if below == 0.5 * total and i + 1 < n:
+            return 0.5 * (value[i] + value[i + 1])  # type: ignore[no-any-return]
+        if below > 0.5 * total:
+            return value[i]  # type: ignore[no-any-return]
+    return np.nan
+
+
+@kernel
+def fill_between(starts: I64, log_strike: F64, known: Bools, x: F64, filled: Bools) -> None:
+    """Interpolate x linearly in ln K between known neighbours of a series, in place; `filled` marks where."""
+    for s in range(starts.size - 1):
+        last = -1
+        for i in range(starts[s], starts[s + 1]):
+            if not known[i]:
+                continue
+            if last >= 0:
+                width = log_strike[i] - log_strike[last]
+                for j in range(last + 1, i):
+                    share = (log_strike[j] - log_strike[last]) / width if width > 0.0 else 0.5
+                    x[j] = x[last] + share * (x[i] - x[last])
+                    filled[j] = True
+            last = i
+
+
+@kernel
+def fill_outwards(starts: I64, known: Bools, bound: F64, x: F64, filled: Bools) -> None:
+    """Carry the x of a series' outermost known strikes outwards, in place, to where `bound` gives it an upper limit.
+
+    `bound` is NaN where there is no limit: such nodes stay as they are. `filled` marks the others.
+    """
+    for s in range(starts.size - 1):
+        lo, hi = starts[s], starts[s + 1]
+        first, last = -1, -1
+        for i in range(lo, hi):
+            if known[i]:
+                first = i if first < 0 else first
+                last = i
+        if first < 0:
+            continue
+        for i in range(lo, hi):
+            if (i < first or i > last) and bound[i] > 0.0:
+                x[i] = min(x[first] if i < first else x[last], bound[i])
+                filled[i] = True
+
+
+@kernel
+def at_the_money(
+    starts: I64, strike: F64, forward: F64, known: Bools, x: F64, straddle: F64, out_x: F64, out_straddle: F64
+) -> None:
+    """Total volatility at K = F (linear in ln K between known neighbours), and the straddle mid nearest it; NaN if unknown.
+
+    Args:
+        starts: where each series' nodes begin, and one past the last, shape (s + 1,).
+        strike, x, straddle: K, total volatility, and call mid + put mid (NaN where a leg has none), shape (m,).
+        known: where x comes from a price, shape (m,).
+        forward, out_x, out_straddle: shape (s,).
+    """
+    for s in range(forward.size):
+        out_x[s] = np.nan
+        out_straddle[s] = np.nan
+        below, above, nearest = -1, -1, -1
+        for i in range(starts[s], starts[s + 1]):
+            if known[i] and strike[i] <= forward[s]:
+                below = i
+            if known[i] and strike[i] >= forward[s] and above < 0:
+                above = i
+            if straddle[i] > 0.0 and (
+                nearest < 0 or abs(strike[i] - forward[s]) < abs(strike[nearest] - forward[s])
+            ):
+                nearest = i
+        if below < 0 or above < 0:
+            continue
+        width = np.log(strike[above] / strike[below])
+        share = np.log(forward[s] / strike[below]) / width if width > 0.0 else 0.0
+        out_x[s] = x[below] + share * (x[above] - x[below])
+        # a straddle far from the forward is no at-the-money straddle
+        if nearest >= 0 and abs(np.log(strike[nearest] / forward[s])) <= 0.5 * out_x[s]:
+            out_straddle[s] = straddle[nearest]
