@@ -17,7 +17,8 @@ _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 def is_secure(request: Request, settings: Settings) -> bool:
     """Whether the browser's own connection is encrypted, here or at the proxy that PUBLIC_URL names."""
     public = urlsplit(settings.public_url)
-    return request.is_secure or (public.scheme == "https" and request.host == public.netloc)
+    # the header as it came: `request.host` raises for a host that isn't trusted, also while its refusal is sent
+    return request.is_secure or (public.scheme == "https" and request.headers.get("Host") == public.netloc)
 
 
 def own_origin(request: Request, settings: Settings) -> str:

@@ -17,7 +17,7 @@ from app.cache.embedded import EmbeddedRedis
 from app.cache.flask_cache import JsonBackend
 from app.cache.redis_store import RedisStore
 from app.errors import CacheError
-from tests.chains import moved, small_chain
+from tests.small import moved, small_chain
 from tests.support import ROOT, clean_environment, eventually
 
 pytestmark = pytest.mark.redis

@@ -14,7 +14,7 @@ from app.cache import Store, open_store
 from app.cache.slot import RedisSlot
 from app.errors import CacheError, SettingsError, StaleWriter
 from app.models import Event
-from tests.chains import moved, small_chain
+from tests.small import moved, small_chain
 from tests.support import eventually
 
 pytestmark = pytest.mark.redis

@@ -12,6 +12,7 @@ from app.commands import run
 from app.errors import SettingsError
 from app.keeper import Kept, Plan, pause_s
 from app.settings import Settings, get_settings, load_settings
+from tests.webserver import StandInBroker, make_server
 
 BROKER = {"schwab_app_key": "k" * 32, "schwab_app_secret": "s" * 16}
 
@@ -77,6 +78,12 @@ def test_a_published_server_is_private() -> None:
 def test_a_public_url_must_be_an_address() -> None:
     with pytest.raises(SettingsError, match="PUBLIC_URL"):
         settings(public_url="gex.example.com")
+
+
+def test_a_name_that_is_not_ours_is_a_wrong_request_behind_a_proxy_too(tmp_path: Path) -> None:
+    server = make_server(tmp_path, StandInBroker(), public_url="https://gex.example.com", trusted_proxies=1)
+    answer = server.test_client().get("/login", base_url="http://evil.example")
+    assert answer.status_code == 400
 
 
 def test_a_taken_port_is_told_in_one_line() -> None:
