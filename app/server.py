@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, packing
+from app import api, dashboard, malformed, packing
 from app.access import door, headers
 from app.access.callback import check_callback
 
@@ -28,7 +27,6 @@ def create_server(services: Services) -> OpenAPI:
     server = api.make_server("app")
     server.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     packing.install(server)
-    headers.install(server, settings, lambda: _script_hashes(server))
     door.install(
         server,
         settings=settings,
@@ -37,20 +35,13 @@ def create_server(services: Services) -> OpenAPI:
         connection=services.results.connection,
     )
     api.install(server, settings=settings, store=services.store, results=services.results)
-    from app import (
-        dashboard,
-    )  # imports Dash, and with it a second of start-up: not for the listener's process
-
-    server.extensions["gex-dash"] = dashboard.install(server, services)
+    dash = dashboard.install(server, services)
+    malformed.install(server, dash)
+    headers.install(server, settings, dash.csp_hashes)
     _behind_proxies(server, settings.trusted_proxies)
     for said in [] if settings.simulated else check_callback(settings.schwab_callback_url):
         log.warning("%s", said)
     return server
-
-
-def _script_hashes(server: Flask) -> Sequence[str]:
-    hashes: Sequence[str] = server.extensions["gex-dash"].csp_hashes()
-    return hashes
 
 
 def _behind_proxies(server: Flask, hops: int) -> None:
