@@ -252,3 +252,12 @@ def _add_wide(g: F64, r: F64, q: F64, out: F64) -> None:
             g[i] *= r[i]
             r[i] *= q[i]
         out[j] += total
+
+
+@kernel
+def normal_cdf(d: F64, out: F64) -> None:
+    """N(d) into `out`, exact in the lower tail too, shape (n,)."""
+    for i in range(d.size):
+        size = min(abs(d[i]), 37.0)
+        tail = 0.5 * fast_exp(-0.5 * size * size) * fast_erfcx(size * _SQRT_HALF)
+        out[i] = 1.0 - tail if d[i] > 0.0 else tail

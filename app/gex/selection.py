@@ -41,3 +41,15 @@ def chosen_series(surface: Surface, params: Params) -> Bools:
     """Whether each series' date is chosen, settled or not, shape (s,)."""
     dates = chosen_dates(surface, params)
     return np.array([s.expiry in dates for s in surface.layout.series], bool)
+
+
+def buckets(surface: Surface) -> dict[str, Bools]:
+    """Dates by how far they are, each in one bucket: 0dte, week, month, rest; masks over `layout.dates`."""
+    dates = surface.layout.dates
+    left = set(dates)
+    out = {}
+    for name in ("0dte", "week", "month", "all"):
+        inside = chosen_dates(surface, Params(bucket=name)) & left
+        left -= inside
+        out["rest" if name == "all" else name] = np.array([d in inside for d in dates], bool)
+    return out

@@ -1,0 +1,143 @@
+"""Where a change of net GEX comes from, and what net GEX would be elsewhere."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.exposure import Legs, leg_exposures, unit_factor
+from app.gex.params import Params
+from app.gex.profile import Bells
+from app.gex.selection import chosen_series
+from app.gex.surface import Surface
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """The parts of a change of net GEX, $; they add up to it exactly.
+
+    They are taken one after the other, in this order: each part is what changes when its cause alone moves on from where the
+    parts before left off.
+
+    Attributes:
+        before, after: net GEX of the reference and of the present.
+        expired: contracts of the reference that have settled since.
+        spot: the rest at the present spot, with volatilities, carries and weights as they were.
+        volatility: their present volatilities, carries and discount factors.
+        weight: their present open interest, volume or flow, whichever the convention counts by.
+        coverage: contracts that are in only one of the two sums for another reason: newly listed, newly or no longer priced.
+    """
+
+    before: float
+    after: float
+    expired: float
+    spot: float
+    volatility: float
+    weight: float
+    coverage: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """The contracts in one sum, shape (n,) each."""
+
+    row: I64
+    symbol: NDArray[np.bytes_]
+    strike: F64
+    weight: F64
+    carry: F64
+    discount: F64
+    total_vol: F64
+
+    def take(self, at: I64) -> _Terms:
+        return _Terms(**{field.name: getattr(self, field.name)[at] for field in fields(self)})
+
+
+def attribute(before: Surface, after: Surface, params: Params | None = None) -> Attribution:
+    """Split the change of net GEX from one surface of an underlying to a later one. Contracts are matched by symbol."""
+    params = params or Params()
+    old, new = _terms(before, params), _terms(after, params)
+    _, at_old, at_new = np.intersect1d(old.symbol, new.symbol, return_indices=True)
+    kept, now = old.take(at_old), new.take(at_new)
+    unit, unit_now = unit_factor(before, params), unit_factor(after, params)
+    start = unit * _sum(kept, before.spot, kept, kept)
+    moved = unit_now * _sum(kept, after.spot, kept, kept)
+    revalued = unit_now * _sum(kept, after.spot, now, kept)
+    final = unit_now * _sum(kept, after.spot, now, now)
+    total_before, total_after = (
+        unit * _sum(old, before.spot, old, old),
+        unit_now * _sum(new, after.spot, new, new),
+    )
+    gone = old.take(np.setdiff1d(np.arange(len(old.row)), at_old))
+    gained = new.take(np.setdiff1d(np.arange(len(new.row)), at_new))
+    settled = before.chain.contracts.settle_ms[gone.row] <= after.chain.as_of_ms
+    expired, lost = gone.take(np.flatnonzero(settled)), gone.take(np.flatnonzero(~settled))
+    return Attribution(
+        before=total_before,
+        after=total_after,
+        expired=-unit * _sum(expired, before.spot, expired, expired),
+        spot=moved - start,
+        volatility=revalued - moved,
+        weight=final - revalued,
+        coverage=unit_now * _sum(gained, after.spot, gained, gained)
+        - unit * _sum(lost, before.spot, lost, lost),
+    )
+
+
+def scenario(surface: Surface, spot_shifts: F64, vol_shifts: F64, params: Params | None = None) -> F64:
+    """Net GEX if spot and volatility stood elsewhere, shape (len(vol_shifts), len(spot_shifts)), $.
+
+    Args:
+        surface: a fitted chain.
+        spot_shifts: relative, -0.05 for 5 % lower; F/S is held (sticky strike).
+        vol_shifts: added to every volatility per year, 0.02 for two points; none falls below a tenth of itself.
+        params: the convention; per point it is per point at the shifted spot.
+    """
+    params = params or Params()
+    terms = _terms(surface, params)
+    settle_years = np.maximum(surface.years, 0.0)[surface.layout.row_series[terms.row]]
+    spots = surface.spot * (1.0 + np.asarray(spot_shifts, np.float64))
+    units = np.ones(len(spots)) if params.unit == "per_1pct" else 1.0 / (0.01 * spots)
+    out = np.empty((len(vol_shifts), len(spots)))
+    for i, shift in enumerate(vol_shifts):
+        x = np.maximum(terms.total_vol + shift * np.sqrt(settle_years), 0.1 * terms.total_vol)
+        forward = terms.carry * surface.spot
+        bells = Bells.of(surface.spot, forward, terms.discount, terms.strike, x, terms.weight)
+        out[i] = [bells.at(spot) for spot in spots] * units
+    return out
+
+
+def _sum(contracts: _Terms, spot: float, market: _Terms, held: _Terms) -> float:
+    """Sum of s w M gamma S²: strikes of `contracts`, carries and volatilities of `market`, weights of `held`."""
+    forward, x = spot * market.carry, market.total_vol
+    d1 = np.log(forward / contracts.strike) / x + 0.5 * x
+    phi = np.exp(-0.5 * d1**2) / math.sqrt(2 * math.pi)
+    return float(np.sum(held.weight * market.discount * forward * phi / x))
+
+
+def _terms(surface: Surface, params: Params) -> _Terms:
+    chosen = chosen_series(surface, params)[surface.layout.node_series]
+    return _of_legs(surface, leg_exposures(surface, params, chosen))
+
+
+def _of_legs(surface: Surface, legs: Legs) -> _Terms:
+    layout = surface.layout
+    nodes = np.concatenate([np.flatnonzero(leg.used) for leg in legs])
+    rows = np.concatenate(
+        [rows[leg.used] for rows, leg in zip((layout.call_row, layout.put_row), legs, strict=True)]
+    )
+    return _Terms(
+        row=rows,
+        symbol=surface.chain.contracts.symbol[rows],
+        strike=layout.strike[nodes],
+        weight=np.concatenate([leg.weight[leg.used] for leg in legs]),
+        carry=surface.node_forward[nodes] / surface.spot,
+        discount=surface.node_discount[nodes],
+        total_vol=surface.total_vol[nodes],
+    )
