@@ -111,7 +111,7 @@ class Results:
 
         def compute() -> tuple[Snapshot, Surface, float]:
             started = time.perf_counter()
-            surface = self._surfaces.get(symbol, loaded.version, lambda: fit(loaded.chain, rate=self._rate))
+            surface = self._surfaces.get(symbol, loaded.version, lambda: fit(loaded.chain, default_rate=self._rate))
             return expose(surface, params), surface, (time.perf_counter() - started) * 1000
 
         snapshot, surface, compute_ms = self._snapshots.get((symbol, params), loaded.version, compute)
