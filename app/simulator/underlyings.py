@@ -88,7 +88,7 @@ def _stock(
 
 
 _KNOWN = (
-    _index("SPX", "S&P 500 INDEX", 7680.0, 0.17, 20_000, 5.0, "SPX,SPXW", 20e6, dividend=0.012),
+    _index("SPX", "S&P 500 INDEX", 7680.0, 0.17, 20_000, 5.0, "SPX,SPXW", 15e6, dividend=0.012),
     _index(
         "NDX", "NASDAQ 100 INDEX", 28_400.0, 0.21, 10_000, 10.0, "NDX,NDXP", 0.6e6, dividend=0.006, beta=1.25
     ),

@@ -135,12 +135,13 @@ def _open_interest(
     """Puts held below the money and calls above, at round strikes, in monthlies more than in weeklies."""
     of, strike, is_call = rows
     z, _ = _moneyness(profile, series, of, strike, day)
-    centre = np.where(is_call, 0.75, -1.1)
-    spread = np.where(is_call, 0.95, 1.5)
+    centre = np.where(is_call, 0.7, -0.9)
+    outside = np.where(is_call, z > centre, z < centre)
+    spread = np.where(is_call, np.where(outside, 0.95, 0.75), np.where(outside, 1.5, 0.65))
     held = np.exp(-(np.abs((z - centre) / spread) ** 1.5)) + 0.004
     tenor = np.array([_popularity(s, _years(s, day)) for s in series])[of]
     weight = held * tenor * _roundness(strike, profile.step) ** 1.2
-    weight *= _luck(series, of, seed, profile.symbol) * np.where(is_call, 1.0, 1.3)
+    weight *= _luck(series, of, seed, profile.symbol) * np.where(is_call, 1.0, 1.25)
     drift = 1 + 0.03 * np.sin(interest_day.toordinal() * 1.7 + np.arange(len(of)))
     return np.asarray(np.rint(weight / weight.sum() * profile.open_interest * drift), np.int64)
 
@@ -149,8 +150,8 @@ def _popularity(series: Series, years: float) -> float:
     if series.kind == "S":
         return float(np.exp(-years / 0.55)) + 0.05
     if series.kind in "MQ":
-        return 0.35 * float(np.exp(-years / 0.4)) + 0.01
-    return 0.16 * float(np.exp(-years / 0.15)) + 0.02
+        return 0.24 * float(np.exp(-years / 0.4)) + 0.01
+    return 0.11 * float(np.exp(-years / 0.15)) + 0.015
 
 
 def _luck(series: tuple[Series, ...], of: NDArray[np.intp], seed: int, symbol: str) -> F64:
