@@ -4,7 +4,7 @@
   const gex = (globalThis.gex ||= {});
   /** The flat typed array of a spec {dtype, bdata}; anything else is returned as it is. */
   function array(spec) {
-    if (!spec || !spec.bdata) return spec;
+    if (typeof spec?.bdata !== "string") return spec;
     const text = atob(spec.bdata);
     const bytes = new Uint8Array(text.length);
     for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);

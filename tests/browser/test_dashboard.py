@@ -1,0 +1,229 @@
+"""The symbol's page in a real browser: what it shows, that it updates itself, and that its address says everything."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import pytest
+
+from app.gex.params import Params
+from tests.browser.conftest import Page
+from tests.support import eventually
+
+pytestmark = pytest.mark.browser
+
+MINUS = "\u2212"
+
+
+def billions(dollars: float) -> str:
+    """$ as the page writes them, by hand: three digits and a real minus (Selenium reads a no-break space as a space)."""
+    size = abs(dollars) / 1e9
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    return f"{MINUS if dollars < 0 else '+'}{size:,.{digits}f} Bn"
+
+
+def test_the_page_shows_the_levels_of_a_real_chain(page: Page) -> None:
+    page.open("/")
+    levels = page.desk.snapshot().levels
+    assert levels.flip
+    assert levels.call_wall
+    assert levels.put_wall
+    assert levels.net_gex
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}")
+    page.shows("flip", f"{levels.flip:,.1f}")
+    page.shows("call_wall", f"{levels.call_wall:,.0f}")
+    page.shows("put_wall", f"{levels.put_wall:,.0f}")
+    page.shows("net_gex", billions(levels.net_gex))
+    assert page.address() == "/gex/SPX"
+    page.drawn()
+    assert page.errors() == []
+
+
+def test_all_panels_share_one_price_axis_with_every_level_on_it(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    drawn = page.run(
+        """
+        const plot = document.querySelector('#chart .js-plotly-plot');
+        return {axes: [...new Set(plot.data.map((trace) => trace.yaxis))], types: [...new Set(plot.data.map((t) => t.type))],
+                lines: plot.layout.shapes.map((shape) => shape.name), labels: plot.layout.annotations.map((a) => a.text)};
+        """
+    )
+    assert drawn["axes"] == ["y"]
+    assert set(drawn["types"]) == {"bar", "scatter", "heatmap"}
+    assert {"spot", "flip", "call_wall", "put_wall"} <= set(drawn["lines"])
+    for word in ("Spot", "Flip", "Call wall", "Put wall"):
+        assert sum(label.startswith(word) for label in drawn["labels"]) == 1
+
+
+def test_an_update_arrives_by_itself(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}")
+    moved = round(page.desk.chain.spot + 7.25, 2)
+    page.desk.publish(spot=moved)
+    page.desk.report()
+    page.shows("spot", f"{moved:,.2f}", 5)
+    assert f"{moved:,.2f}" in page.browser.driver.title
+
+
+def test_a_filter_changes_the_numbers_and_the_address(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    page.click("Week")
+    week = page.desk.snapshot(Params(bucket="week")).levels.net_gex
+    assert week
+    page.shows("net_gex", billions(week))
+    assert page.address() == "/gex/SPX?expiries=week"
+    page.browser.driver.back()
+    everything = page.desk.snapshot().levels.net_gex
+    assert everything
+    page.shows("net_gex", billions(everything))
+
+
+def test_a_pasted_address_shows_the_same_page(page: Page) -> None:
+    page.open("/gex/SPX?weight=volume&side=inverted&expiries=month&range=4600,4800")
+    net = page.desk.snapshot(Params(side="inverted", weight="volume", bucket="month")).levels.net_gex
+    assert net
+    page.shows("net_gex", billions(net))
+    page.drawn()
+    chosen = [chip.text for chip in page.browser.find_elements("#controls .chip.on")]
+    assert "Month" in " ".join(chosen)
+    assert "Volume" in " ".join(chosen)
+    script = "return document.querySelector('#chart .js-plotly-plot').layout.yaxis.range"
+    assert page.run(script) == [4600, 4800]
+
+
+def test_a_zoom_survives_updates_and_is_in_the_address(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    page.run("gex.zoom.set([4650, 4750])")
+    script = "return document.querySelector('#chart .js-plotly-plot').layout.yaxis.range"
+    eventually(lambda: page.run(script) == [4650, 4750], 5, "the axis is zoomed")
+    assert page.address() == "/gex/SPX?range=4650,4750"
+    moved = round(page.desk.chain.spot + 20, 2)
+    page.desk.publish(spot=moved)
+    page.shows("spot", f"{moved:,.2f}", 5)
+    assert page.run(script) == [4650, 4750]
+
+
+@pytest.mark.parametrize("path", ["/gex/%24SPX", "/gex/spx"])
+def test_every_spelling_of_a_symbol_leads_to_one_page(page: Page, path: str) -> None:
+    page.open(path + "?expiries=week")
+    eventually(lambda: page.address() == "/gex/SPX?expiries=week")
+
+
+def test_a_symbol_that_is_not_followed_gets_a_page_that_says_what_to_do(page: Page) -> None:
+    page.open("/gex/TSLA")
+    eventually(lambda: "TSLA is not followed" in page.text("#problem"), 15)
+    assert "SYMBOLS=SPX,SPY,TSLA" in page.text("#problem")
+    assert not page.browser.find_element("#desk").is_displayed()
+    page.browser.driver.find_element("link text", "SPX").click()
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}")
+
+
+def test_a_symbol_without_a_chain_yet_says_so(page: Page) -> None:
+    page.open("/gex/SPY")
+    eventually(lambda: "SPY" in page.text("#notice"), 15)
+    assert "option chain" in page.text("#notice")
+
+
+def test_every_view_draws_without_an_error(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    for name in ("Strikes", "Surface", "Profile"):
+        page.click(name)
+        word = {"Strikes": "oi", "Surface": "heatmap", "Profile": "profile"}[name]
+        script = f"return gex.chart.current().frame.panels.some((panel) => panel.id === '{word}')"
+        eventually(lambda script=script: page.run(script), 10, f"{name} is drawn")
+    page.click("Expiries")
+    eventually(
+        lambda: len(page.browser.find_elements("#table-box tbody tr")) > 10, 10, "the expiries are listed"
+    )
+    assert page.errors() == []
+
+
+def test_numbers_are_live_while_the_feed_reports_and_say_so_when_it_stops(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    page.desk.report()
+    eventually(lambda: page.state() == "live", 10)
+    # no report from here on: the page must notice by itself
+    eventually(lambda: page.state() == "down", 20, "a silent feed is noticed")
+    assert page.text("#banner") != ""
+
+
+def test_a_feed_problem_is_shown_with_its_cure(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    page.desk.report(
+        state="signed_out", problem=page.desk.problem("The login has ended.", "Sign in again at /login.")
+    )
+    eventually(lambda: "The login has ended." in page.text("#banner"), 10)
+    assert "Sign in again" in page.text("#banner")
+    assert page.browser.find_element("#banner a").get_attribute("href").endswith("/login")
+
+
+def test_a_server_slower_than_the_tick_still_updates_the_page(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}")
+    page.desk.wsgi.delay_s = 2.5
+    for step in (3.0, 6.0):
+        moved = round(page.desk.chain.spot + step, 2)
+        page.desk.publish(spot=moved)
+        page.shows("spot", f"{moved:,.2f}", 15)
+
+
+def test_a_server_slower_than_our_patience_still_updates_the_page(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}")
+    page.desk.wsgi.delay_s = 4.0
+    moved = round(page.desk.chain.spot + 3, 2)
+    page.desk.publish(spot=moved)
+    page.shows("spot", f"{moved:,.2f}", 30)
+
+
+def test_refused_connections_are_shown_and_survived(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    page.desk.stop()
+    eventually(lambda: page.state() == "down", 15, "the page notices that the server is away")
+    assert "reached" in page.text("#banner")
+    moved = round(page.desk.chain.spot + 11, 2)
+    page.desk.publish(spot=moved)
+    page.desk.start()
+    started = time.monotonic()
+    page.shows("spot", f"{moved:,.2f}", 10)
+    page.desk.report()
+    eventually(lambda: page.state() == "live", 10)
+    assert time.monotonic() - started < 15
+
+
+def test_two_tabs_with_different_choices_do_not_mix(page: Page) -> None:
+    page.open("/gex/SPX?expiries=week")
+    week = page.desk.snapshot(Params(bucket="week")).levels.net_gex
+    everything = page.desk.snapshot().levels.net_gex
+    assert week
+    assert everything
+    page.shows("net_gex", billions(week))
+    first = page.browser.driver.current_window_handle
+    page.browser.driver.switch_to.new_window("tab")
+    page.open("/gex/SPX")
+    page.shows("net_gex", billions(everything))
+    page.browser.driver.switch_to.window(first)
+    page.desk.publish(spot=round(page.desk.chain.spot + 1, 2))
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}")
+    week = page.desk.snapshot(Params(bucket="week")).levels.net_gex
+    assert week
+    page.shows("net_gex", billions(week))
+
+
+def test_on_a_phone_the_panels_stack_and_nothing_scrolls_sideways(page: Page) -> None:
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.open("/gex/SPX")
+    page.drawn()
+    boxes = page.run("return gex.chart.current().frame.panels.map((panel) => [panel.id, panel.y0, panel.y1])")
+    assert [name for name, _, _ in boxes] == ["ladder", "profile", "heatmap"]
+    assert all(above[2] < below[1] for above, below in pairwise(boxes))
+    assert page.run("return document.documentElement.scrollWidth") <= 390
