@@ -8,6 +8,7 @@ from flask import Flask
 
 from app.access import guard
 from app.access.gate import Broker, Gate
+from app.access.key_views import key_views
 from app.access.views import EXTENSION, views
 from app.cache.base import Store
 from app.models import SchwabConnection
@@ -26,3 +27,4 @@ def install(
     server.extensions[EXTENSION] = Gate.build(settings, store, broker, connection)
     guard.install(server, settings)
     server.register_blueprint(views)
+    server.register_blueprint(key_views)

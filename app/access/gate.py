@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.access.keys import ApiKeys
 from app.access.origin import is_ours
 from app.access.owner import Owner, identify
 from app.access.pending import PendingLogin, PendingLogins
@@ -43,6 +44,7 @@ class Gate:
     sessions: Sessions
     pending: PendingLogins
     owner: Owner
+    keys: ApiKeys
     connection: Callable[[], SchwabConnection | None]
 
     @classmethod
@@ -55,7 +57,8 @@ class Gate:
     ) -> Gate:
         """The door of one server."""
         owner = Owner(store, settings.data_dir / "owner", settings.owner_allowlist)
-        return cls(settings, broker, Sessions(store), PendingLogins(store), owner, connection)
+        keys = ApiKeys.open(settings, store)
+        return cls(settings, broker, Sessions(store), PendingLogins(store), owner, keys, connection)
 
     def begin(self, browser: str, origin: str) -> str:
         """Start a login of that browser; returns the address at Schwab. Raises AuthError, CacheError."""

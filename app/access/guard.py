@@ -8,7 +8,7 @@ from werkzeug.exceptions import SecurityError
 
 from app.access.callback import answered_by_server, callback_path
 from app.access.gate import new_browser_id
-from app.access.origin import is_cross_site, own_origin, trusted_hosts
+from app.access.origin import SAFE_METHODS, is_cross_site, own_origin, trusted_hosts
 from app.access.pending import PENDING_LIFE_S
 from app.access.views import Trouble, browser_cookie, callback, current_session, gate, show
 from app.api.problems import ApiError, respond, under_api
@@ -50,9 +50,17 @@ def _check() -> ResponseReturnValue | None:
     if settings.is_public or request.endpoint in OPEN:
         return None
     try:
-        return None if current_session() else _refuse()
+        return None if _has_key() or current_session() else _refuse()
     except CacheError as error:
         return _cannot_judge(error)
+
+
+def _has_key() -> bool:
+    """Whether a script shows an API key that is good for this request: reading REST."""
+    if not under_api(request) or request.method not in SAFE_METHODS:
+        return False
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and gate().keys.find(secret.strip()) is not None
 
 
 def _is_callback(settings: Settings) -> bool:
@@ -83,7 +91,8 @@ def _is_page() -> bool:
 
 def _refuse() -> ResponseReturnValue:
     if not _is_page():
-        return respond(ApiError(401, "You are not signed in.", cure="Sign in at /login."))
+        cure = "Sign in at /login, or send an API key: Authorization: Bearer gex_..."
+        return respond(ApiError(401, "You are not signed in.", cure=cure), {"WWW-Authenticate": "Bearer"})
     response = make_response(redirect("/login", code=303))
     browser = browser_cookie().read(request) or new_browser_id()
     gate().pending.remember_target(browser, request.full_path.rstrip("?"))

@@ -25,7 +25,10 @@ def make_server(import_name: str) -> OpenAPI:
     return OpenAPI(
         import_name,
         info=INFO,
-        security_schemes={"session": {"type": "apiKey", "in": "cookie", "name": "gex_session"}},
+        security_schemes={
+            "session": {"type": "apiKey", "in": "cookie", "name": "gex_session"},
+            "key": {"type": "http", "scheme": "bearer"},
+        },
         validation_error_model=problems.Problem,
         validation_error_callback=problems.invalid_request,
         doc_ui=False,  # its pages have inline scripts; app.api.docs serves the same without

@@ -63,7 +63,7 @@ def _complete(operation: dict[str, Any], name: str) -> None:
         problem = {"description": said, "content": {PROBLEM_JSON: {"schema": _PROBLEM_REF}}}
         responses.setdefault(status, problem)
     if not name.endswith(_OPEN):
-        operation["security"] = [{"session": []}]
+        operation["security"] = [{"key": []}, {"session": []}]
     if "{symbol}" in name:
         responses["304"] = {"description": "Unchanged since the version in If-None-Match"}
     if name.endswith(_TABLES):
