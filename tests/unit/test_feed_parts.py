@@ -62,20 +62,31 @@ def test_a_quiet_market_with_heartbeats_is_alive() -> None:
     live = Liveness(0.0)
     for now in range(1, 600):
         if now % 10 == 0:
-            live.heard(now, text=True, heartbeat=True)
+            live.heard(now, text=True)
         assert live.verdict(now) in ("alive", "ping")
 
 
-def test_silence_is_noticed_although_pings_are_answered() -> None:
+def test_a_close_after_a_busy_market_is_no_silence() -> None:
     live = Liveness(0.0)
-    for beat in (5.0, 10.0, 15.0):
-        live.heard(beat, text=True, heartbeat=True)
-    now = 15.0
+    for second in range(1, 300):
+        live.heard(second, text=True)
+    live.heard(309.0, text=True)  # the first heartbeat
+    assert live.verdict(319.0) in ("alive", "ping")
+
+
+@pytest.mark.parametrize("cadence", [0.2, 1.0, 5.0])
+def test_silence_is_noticed_although_pings_are_answered(cadence: float) -> None:
+    live = Liveness(0.0)
+    last = 0.0
+    for beat in range(1, 40):
+        last = beat * cadence
+        live.heard(last, text=True)
+    now = last
     while live.verdict(now) != "silent":
         now += 0.25
         live.heard(now, text=False)
-        assert now < 31
-    assert now - 15.0 <= max(3 * 5.0, 15.0) + 0.5
+        assert now < last + 31
+    assert now - last <= max(3 * cadence, 15.0) + 0.5
 
 
 def test_a_half_open_connection_is_noticed_within_twelve_seconds() -> None:

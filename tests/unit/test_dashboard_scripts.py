@@ -1,0 +1,146 @@
+"""The browser's pure functions, run by node: numbers as words, axes that hold still, labels that repel, freshness."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.support import ROOT
+
+NODE = shutil.which("node")
+pytestmark = pytest.mark.skipif(not NODE, reason="needs node")
+
+NOW = 1_700_000_000_000
+
+
+def js(expression: str, *files: str) -> Any:
+    """The value of an expression after loading these scripts of assets/."""
+    load = "".join((ROOT / "assets" / f"{name}.js").read_text() + "\n;" for name in ("format", *files))
+    script = f"{load}process.stdout.write(JSON.stringify({expression}))"
+    done = subprocess.run(
+        [NODE or "node", "-e", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("dollars(-10.43e9)", "−10.4 Bn"),
+        ("dollars(532e6)", "532 M"),
+        ("dollars(532e6, true)", "+532 M"),
+        ("dollars(999.97e6)", "1.00 Bn"),
+        ("dollars(-1.5e12)", "−1.50 Tn"),
+        ("dollars(0)", "0"),
+        ("dollars(null)", "–"),
+        ("dollars(NaN)", "–"),
+        ("price(4697.2402)", "4,697.24"),
+        ("price(null)", "–"),
+        ("strike(4700)", "4,700"),
+        ("strike(17.5)", "17.5"),
+        ("points(24.06)", "+24.1"),
+        ("points(-0.01)", "0.0"),
+        ("percent(0.0031)", "+0.31 %"),
+        ("percent(-0.02068)", "−2.07 %"),
+        ("percent(0.992, 1, false)", "99.2 %"),
+        ("span(800)", "0.8 s"),
+        ("span(42000)", "42 s"),
+        ("span(240000)", "4 min"),
+        ("span(8040000)", "2 h 14 min"),
+        ("span(453600000)", "5 d 6 h"),
+        ("integer(20000)", "20,000"),
+        ("clock(1704488400000)", "16:00:00 ET"),
+        ("isoDay('2024-01-08')", "Jan 08"),
+    ],
+)
+def test_numbers_are_written_as_the_design_says(call: str, text: str) -> None:
+    assert js(f"gex.format.{call}").replace("\u00a0", " ") == text
+
+
+def test_labels_that_would_touch_move_apart_and_keep_their_order() -> None:
+    placed = js("gex.axis.repel([100, 102, 101, 300], 16, 0, 500)", "axis")
+    assert placed[3] == 300
+    assert sorted([placed[0], placed[2], placed[1]]) == [placed[0], placed[2], placed[1]]
+    assert placed[2] - placed[0] == pytest.approx(16)
+    assert placed[1] - placed[2] == pytest.approx(16)
+    assert placed[2] == pytest.approx(101)
+
+
+def test_labels_stay_inside_the_panel() -> None:
+    placed = js("gex.axis.repel([0, 1, 2, 499, 500], 16, 0, 500)", "axis")
+    assert min(placed) >= 0
+    assert max(placed) <= 500
+    gaps = sorted(placed)
+    assert all(b - a >= 15.99 for a, b in itertools.pairwise(gaps))
+
+
+def test_the_price_axis_holds_still_while_spot_wanders_and_moves_when_it_leaves() -> None:
+    first = js("gex.axis.follow(null, [4600, 4800], 4700)", "axis")
+    assert js(f"gex.axis.follow({first}, [4605, 4805], 4705)", "axis") == first
+    moved = js(f"gex.axis.follow({first}, [4680, 4880], 4780)", "axis")
+    assert moved != first
+    assert moved[0] <= 4680 < 4880 <= moved[1]
+
+
+def test_a_horizontal_axis_moves_only_when_data_leaves_it_or_shrinks() -> None:
+    first = js("gex.axis.hold(null, -2, 3)", "axis")
+    assert first[0] < -2 < 3 < first[1]
+    assert js(f"gex.axis.hold({first}, -1.9, 2.8)", "axis") == first
+    assert js(f"gex.axis.hold({first}, -4, 3)", "axis") != first
+    assert js(f"gex.axis.hold({first}, -0.2, 0.3)", "axis") != first
+
+
+def ack(**changed: Any) -> dict[str, Any]:
+    feed = {
+        "state": "live",
+        "since": NOW - 9e6,
+        "heartbeat": NOW - 500,
+        "frame": NOW - 800,
+        "source": "schwab",
+    }
+    return {"now": NOW, "problem": None, "feed": feed | changed.pop("feed", {}), **changed}
+
+
+def judged(ack_: dict[str, Any] | None, silent: int = 0, status: int | None = None, **changed: Any) -> str:
+    answer = {"session": "open", "source": "schwab", "as_of": NOW - 900, "published": NOW - 700} | changed
+    given = json.dumps({"ack": ack_, "answer": answer, "now": NOW, "silent": silent, "status": status})
+    return str(js(f"gex.fresh.judge({given}).state", "fresh"))
+
+
+@pytest.mark.parametrize(
+    ("state", "given"),
+    [
+        ("live", {}),
+        ("live", {"feed": {"frame": NOW - 9000}}),
+        ("delayed", {"feed": {"frame": NOW - 12_000}}),
+        ("stale", {"feed": {"frame": NOW - 31_000}}),
+        ("down", {"feed": {"heartbeat": NOW - 11_000}}),
+        ("down", {"feed": {"state": "stopped"}}),
+        ("down", {"feed": {"state": "signed_out"}}),
+        ("delayed", {"feed": {"state": "reconnecting", "frame": NOW - 4000}}),
+        ("stale", {"feed": {"state": "reconnecting", "frame": NOW - 40_000}}),
+        ("down", {"problem": {"message": "Redis is away", "cure": ""}}),
+    ],
+)
+def test_the_page_claims_no_more_than_the_feed_supports(state: str, given: dict[str, Any]) -> None:
+    assert judged(ack(**given)) == state
+
+
+def test_what_the_chain_itself_says_counts_too() -> None:
+    assert judged(ack(), session="closed") == "closed"
+    assert judged(ack(), delayed=True) == "delayed"
+    assert judged(ack(), stale=True) == "stale"
+    # a market that is closed does not excuse a cache that can't be read
+    assert judged(ack(), stale=True, session="closed") == "stale"
+
+
+def test_a_silent_server_is_never_live() -> None:
+    assert judged(ack(), silent=6500) == "down"
+    assert judged(ack(), silent=3000, status=0) == "down"
+    assert judged(ack(), silent=100, status=401) == "down"
+    assert judged(None) == "connecting"
