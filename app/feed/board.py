@@ -39,6 +39,7 @@ class Board:
         self._rejected: Counter[str] = Counter()
         self._frames = 0
         self._last_frame = self._last_data = 0.0
+        self.news = threading.Event()  # set when the status should be written before the next heartbeat
         self.reconnects = 0
         self.keys_used = 0
         self.keys_limit = 0
@@ -52,6 +53,7 @@ class Board:
         with self._lock:
             if state != self._state:
                 self._state, self._since = state, self._wall()
+                self.news.set()
 
     def heard(self, frame: Frame | None) -> None:
         """A frame arrived; None for a pong."""
@@ -81,12 +83,13 @@ class Board:
         known = TROUBLES[code]
         self._raise(where, code, f"{known.message} {detail}".strip(), known.cure)
 
-    def well(self, where: str) -> None:
-        """Nothing is wrong there any more."""
+    def well(self, where: str) -> bool:
+        """Nothing is wrong there any more; whether something was."""
         with self._lock:
             gone = self._problems.pop(where, None)
         if gone is not None:
             self.event("cured", f"Over: {gone.message}")
+        return gone is not None
 
     def _raise(self, where: str, code: str, message: str, cure: str) -> None:
         with self._lock:
@@ -106,6 +109,7 @@ class Board:
     def event(self, kind: str, message: str, **data: Any) -> None:
         """Something happened; the cache's timeline gets it with the next heartbeat."""
         with self._lock:
+            self.news.set()
             self._events.append(Event(at=from_ms(self._ms()), kind=kind, message=message, data=data))
 
     def take_event(self) -> Event | None:

@@ -95,14 +95,16 @@ class Leader:
         self._board.event("leading", "This process feeds now")
         for thread in self._threads.values():
             thread.start()
-        beat_at = float("-inf")
+        kept_at = float("-inf")
         while not stop.is_set():
             began = self._clock()
-            if began - beat_at >= _HEARTBEAT_S:
-                beat_at = began
+            due = began - kept_at >= _HEARTBEAT_S
+            if due:
+                kept_at = began
                 if not self._lease.keep():
                     log.warning("the lease is lost")
                     return
+            if due or self._board.news.is_set():
                 self._beat()
             self._publisher.publish()
             stop.wait(max(0.01, self._interval_s - (self._clock() - began)))
@@ -126,6 +128,7 @@ class Leader:
             rest.close()
 
     def _beat(self) -> None:
+        self._board.news.clear()
         now_ms = round(self._wall() * 1000)
         for book in self._books.values():
             book.drop_settled(now_ms)

@@ -75,6 +75,7 @@ class Link:
         self._backoff = Backoff(draw)
         self._stream: Stream | None = None
         self._denied = 0
+        self._denied_token = ""
         self._ended_at: float | None = None
         self.key_limit: int | None = None
 
@@ -84,7 +85,7 @@ class Link:
             if not self._may_connect():
                 self._stop.wait(_POLL_S)
                 continue
-            self._stop.wait(self._once())
+            self._rest_for(self._once())
 
     def abort(self) -> None:
         """Close the connection at once, from any thread."""
@@ -121,8 +122,9 @@ class Link:
     # --- one connection ---------------------------------------------------------------------------
 
     def _serve(self) -> None:
+        if self._denied:  # one login per token
+            self._oauth.reject(self._denied_token)
         token = self._oauth.access_token()
-        self._board.well("login")
         if self._board.state in ("starting", "signed_out"):
             self._board.turn("connecting")
         info = self._rest.streamer_info()
@@ -143,11 +145,12 @@ class Link:
         try:
             frames = stream.login(token)
         except LoginDenied:
-            self._oauth.reject(token)
+            self._denied_token = token
             raise
         self._denied = 0
         self._backoff.connected(self._clock())
-        self._board.well("login")
+        if self._board.well("login"):
+            self._back()  # the sweep has waited for the login as well
         self._board.well("stream")
         self._note_return()
         for frame in frames:
@@ -172,9 +175,7 @@ class Link:
             frame = stream.poll(_POLL_S)
             if stream.last_frame_at > liveness.heard_at:
                 self._board.heard(frame)
-                liveness.heard(
-                    stream.last_frame_at, text=frame is not None, heartbeat=bool(frame and frame.heartbeats)
-                )
+                liveness.heard(stream.last_frame_at, text=frame is not None)
             if frame is not None:
                 self._take(frame, subscription)
             self._watch(stream, liveness)
@@ -216,6 +217,20 @@ class Link:
             subscription.sent(command, request, self._clock())
 
     # --- after the end ----------------------------------------------------------------------------
+
+    def _rest_for(self, seconds: float) -> None:
+        """Wait; a new sign-in ends the waiting at once."""
+        if seconds < _SIGN_IN_EVERY_S:
+            self._stop.wait(seconds)
+            return
+        signed_in_at = self._oauth.life().signed_in_at
+        end = self._clock() + seconds
+        while not self._stop.wait(min(1.0, max(0.0, end - self._clock()))):
+            if self._oauth.life().signed_in_at != signed_in_at:
+                self._denied = 0
+                return
+            if self._clock() >= end:
+                return
 
     def _pause_closed(self, error: StreamClosed) -> float:
         self._board.keys_used = 0

@@ -10,6 +10,8 @@ DEAD_AFTER_S = 11.0
 # Schwab's heartbeat comes about every ten seconds on a quiet connection; three missing ones are silence.
 _HEARTBEAT_S = 10.0
 _SHORTEST_S, _LONGEST_S = 15.0, 30.0
+# The longest gap between frames counts for less with every frame that follows it.
+_FADING = 0.9
 
 Verdict = Literal["alive", "ping", "silent", "half_open"]
 
@@ -19,18 +21,14 @@ class Liveness:
 
     def __init__(self, now: float) -> None:
         self._any = self._text = self._pinged = now
-        self._heartbeat_at: float | None = None
-        self._cadence = _HEARTBEAT_S
+        self._gap = _HEARTBEAT_S
 
-    def heard(self, now: float, *, text: bool, heartbeat: bool = False) -> None:
-        """A frame arrived: `text` for one with content, else a ping or pong."""
+    def heard(self, now: float, *, text: bool) -> None:
+        """A frame arrived: `text` for one with content, a heartbeat included, else a ping or pong."""
         self._any = now
-        if not text:
-            return
-        if heartbeat and self._heartbeat_at is not None and self._heartbeat_at == self._text:
-            self._cadence = now - self._heartbeat_at  # nothing came between the two
-        self._text = now
-        self._heartbeat_at = now if heartbeat else None
+        if text:
+            self._gap = max(now - self._text, self._gap * _FADING)
+            self._text = now
 
     @property
     def heard_at(self) -> float:
@@ -39,8 +37,8 @@ class Liveness:
 
     @property
     def silence_s(self) -> float:
-        """How long the stream may send nothing with content: three heartbeats, within 15 to 30 s."""
-        return min(max(3 * self._cadence, _SHORTEST_S), _LONGEST_S)
+        """How long the stream may send nothing with content: three of its longest recent gaps, within 15 to 30 s."""
+        return min(max(3 * self._gap, _SHORTEST_S), _LONGEST_S)
 
     def verdict(self, now: float) -> Verdict:
         """What to do now; "ping" means that one is due, and counts as sent."""
