@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.gex.exposure import Legs, leg_exposures
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import Params
-from app.gex.profile import Bells, grid, nearest, roots
+from app.gex.profile import Bells, grid, nearest, root_near, roots
 from app.gex.quality import quality_of
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels, Snapshot, StrikeTable
@@ -125,9 +125,7 @@ def _flip_band(surface: Surface, legs: Legs, flip: float) -> tuple[float, float]
     """The flip with all quotes at bid and at ask; None where one of them has no root."""
     found = [flip]
     for total_vol in surface.band_vols:
-        bells = _bells(surface, legs, total_vol)
-        spots = grid(surface.spot)
-        near = nearest(roots(bells, spots, bells.over(spots)), flip)
+        near = root_near(_bells(surface, legs, total_vol), flip)
         if near is None:
             return None
         found.append(near)

@@ -17,6 +17,7 @@ SPAN = 0.2
 # A total below this share of all terms' sizes is rounding, and its sign says nothing.
 _NOISE = 1e-12
 _ROOT_TOLERANCE = 1e-12
+_REACHES = (0.0005, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, SPAN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,18 @@ def _refined(bells: Bells, low: float, high: float) -> float | None:
         if value == 0.0 or step <= _ROOT_TOLERANCE * middle or high - low <= _ROOT_TOLERANCE * middle:
             return middle
     return 0.5 * (low + high)
+
+
+def root_near(bells: Bells, price: float) -> float | None:
+    """A root close to `price`: the first bracket found outwards from it, to the grid's width; None when there is none."""
+    if not len(bells.slope):
+        return None
+    for reach in _REACHES:
+        low, high = price * (1 - reach), price * (1 + reach)
+        found = _refined(bells, low, high)
+        if found is not None:
+            return found
+    return None
 
 
 def nearest(prices: tuple[float, ...], spot: float) -> float | None:

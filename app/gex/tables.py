@@ -69,13 +69,15 @@ def heatmap_of(surface: Surface, legs: Legs, live: Bools, strikes: F64) -> tuple
 
 
 def max_pain_of(surface: Surface, legs: Legs, live: Bools, strikes: F64) -> float | None:
+    """Max pain over the live contracts; unknown open interest can't add to it."""
     layout = surface.layout
+    columns = np.searchsorted(layout.strikes, strikes)
     shares = [
         totals(
-            np.searchsorted(strikes, layout.strike[live]),
-            np.nan_to_num(leg.open_interest[live]) * layout.multiplier[live],
-            len(strikes),
-        )
+            layout.node_strike,
+            np.where(live, np.nan_to_num(leg.open_interest) * layout.multiplier, 0.0),
+            len(layout.strikes),
+        )[columns]
         for leg in legs
     ]
     return max_pain(strikes, shares[0], shares[1])
@@ -90,40 +92,43 @@ def summaries(surface: Surface, legs: Legs, shown: Bools) -> tuple[ExpirySummary
 
     call, put = legs
     x_atm, straddle = surface.money
-    sums = {
-        "net": summed(call.gex + put.gex),
-        "gross": summed(np.abs(call.gex) + np.abs(put.gex)),
-        "oi": summed(np.nan_to_num(call.open_interest) + np.nan_to_num(put.open_interest)),
-        "oi_known": summed(~np.isnan(call.open_interest)) + summed(~np.isnan(put.open_interest)),
-        "contracts": summed(call.listed) + summed(put.listed),
-        "used": summed(call.used) + summed(put.used),
-    }
-    return tuple(
-        _summary(
-            surface, int(s), {k: float(v[s]) for k, v in sums.items()}, float(x_atm[s]), float(straddle[s])
-        )
-        for s in np.flatnonzero(shown)
-    )
+    with np.errstate(all="ignore"):
+        atm_vol = x_atm / np.sqrt(surface.years)
+    columns = [
+        surface.forward,
+        x_atm,
+        atm_vol,
+        summed(call.gex + put.gex),
+        summed(np.abs(call.gex) + np.abs(put.gex)),
+        summed(np.nan_to_num(call.open_interest) + np.nan_to_num(put.open_interest)),
+        summed(~np.isnan(call.open_interest)) + summed(~np.isnan(put.open_interest)),
+        summed(call.listed) + summed(put.listed),
+        summed(call.used) + summed(put.used),
+        straddle,
+        surface.spot * np.expm1(x_atm),
+    ]
+    series = np.flatnonzero(shown)
+    rows = np.column_stack(columns)[series].tolist()
+    return tuple(_summary(surface, s, row) for s, row in zip(series.tolist(), rows, strict=True))
 
 
-def _summary(
-    surface: Surface, s: int, sums: dict[str, float], x_atm: float, straddle: float
-) -> ExpirySummary:
+def _summary(surface: Surface, s: int, row: list[float]) -> ExpirySummary:
     series = surface.layout.series[s]
+    forward, x_atm, atm_vol, net, gross, held, held_known, contracts, used, straddle, sigma_move = row
     return ExpirySummary(
         expiry=series.expiry,
         root=series.root,
         settlement=series.settlement,
         settle_ms=series.settle_ms,
-        forward=known_or_none(float(surface.forward[s])),
+        forward=known_or_none(forward),
         forward_source=FORWARD_SOURCES[surface.forward_source[s]],
         atm_total_vol=known_or_none(x_atm),
-        atm_vol=known_or_none(x_atm / math.sqrt(surface.years[s])),
-        net_gex=sums["net"],
-        gross_gex=sums["gross"],
-        open_interest=sums["oi"] if sums["oi_known"] else None,
-        contracts=int(sums["contracts"]),
-        used=int(sums["used"]),
+        atm_vol=known_or_none(atm_vol),
+        net_gex=net,
+        gross_gex=gross,
+        open_interest=held if held_known else None,
+        contracts=int(contracts),
+        used=int(used),
         straddle=known_or_none(straddle),
-        sigma_move=known_or_none(surface.spot * math.expm1(x_atm)),
+        sigma_move=known_or_none(sigma_move),
     )
