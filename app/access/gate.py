@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.access.keys import ApiKeys
+from app.access.limits import Limit
 from app.access.origin import is_ours
 from app.access.owner import Owner, identify
 from app.access.pending import PendingLogin, PendingLogins
@@ -46,6 +47,8 @@ class Gate:
     owner: Owner
     keys: ApiKeys
     connection: Callable[[], SchwabConnection | None]
+    sign_ins: Limit = field(default_factory=lambda: Limit(20, 0.2))
+    requests: Limit = field(default_factory=lambda: Limit(300, 100.0))
 
     @classmethod
     def build(

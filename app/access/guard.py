@@ -8,6 +8,7 @@ from werkzeug.exceptions import SecurityError
 
 from app.access.callback import answered_by_server, callback_path
 from app.access.gate import new_browser_id
+from app.access.limits import client_of
 from app.access.origin import SAFE_METHODS, is_cross_site, own_origin, trusted_hosts
 from app.access.pending import PENDING_LIFE_S
 from app.access.views import Trouble, browser_cookie, callback, current_session, gate, show
@@ -45,6 +46,9 @@ def _check() -> ResponseReturnValue | None:
         return respond(
             ApiError(403, "Another site's page made this request.", cure="Use this server's own pages.")
         )
+    waiting = _too_many()
+    if waiting:
+        return respond(ApiError(429, "Too many requests.", cure="Wait, then go on.", retry_after_s=waiting))
     if _is_callback(settings):
         return callback()
     if settings.is_public or request.endpoint in OPEN:
@@ -53,6 +57,17 @@ def _check() -> ResponseReturnValue | None:
         return None if _has_key() or current_session() else _refuse()
     except CacheError as error:
         return _cannot_judge(error)
+
+
+def _too_many() -> int:
+    """Seconds that this client has to wait, 0 when it may go on."""
+    client = client_of(request.remote_addr)
+    if not client:
+        return 0
+    if under_api(request):
+        return gate().requests.wait_s(client)
+    signing_in = request.method == "POST" or request.endpoint == "access.callback"
+    return gate().sign_ins.wait_s(client) if signing_in and request.path.startswith("/login") else 0
 
 
 def _has_key() -> bool:

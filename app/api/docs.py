@@ -81,4 +81,5 @@ def _errors(operation: dict[str, Any], name: str) -> dict[str, str]:
         if name.endswith(_OPEN)
         else {"503": "No data yet, or no cache; Retry-After says when to ask again"}
     )
-    return {**closed, **asked, **symbol, **table, **late}
+    busy = {"429": "Too many requests; Retry-After says when to go on"}
+    return {**closed, **asked, **symbol, **table, **busy, **late}
