@@ -22,7 +22,6 @@ from app.api.respond import Body, fresh, versioned
 from app.api.rows import CSV, OPTION_FIELDS, chosen_format, option_rows, to_csv
 from app.cache.base import Loaded, Version
 from app.cache.results import Result
-from app.errors import CacheError
 from app.market.chain import Chain
 from app.models import MarketData, Model, OptionData
 
@@ -126,10 +125,7 @@ def _loaded(bound: Context, symbol: str) -> Loaded:
 
 
 def _followed(bound: Context, symbol: str) -> Followed:
-    try:
-        version = bound.store.version(symbol)
-    except CacheError:
-        version = None
+    version = bound.store.version(symbol)
     return Followed(
         symbol=symbol,
         version=version.number if version else None,
