@@ -49,6 +49,7 @@ def install(server: Flask, services: Services) -> Dash:
     app.layout = lambda: page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS))
     callbacks.live.register(app, services.results, Trail(services.results.store))
     callbacks.navigation.register(app, followed)
+    server.add_url_rule("/method", "method_page", app.first_html)
     server.add_url_rule(
         "/gex/<path:symbol>", "symbol_page", lambda symbol: _symbol_page(app, followed, symbol)
     )

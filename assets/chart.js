@@ -162,8 +162,21 @@
     addEventListener("resize", () => requestAnimationFrame(render));
   }
 
+  /** Save the picture, on the page's own background and with a line that says what it is. */
+  async function save() {
+    const { answer, frame } = drawn;
+    if (!answer || !frame || !globalThis.Plotly) return;
+    const colors = gex.theme.tokens();
+    const text = `${answer.symbol}  ${gex.format.date(answer.as_of)} ${gex.format.clock(answer.as_of)}${answer.source === "simulator" ? "  simulated data" : ""}`;
+    const label = { text, xref: "paper", yref: "paper", x: 1, y: 1, xanchor: "right", yanchor: "bottom", yshift: 8, showarrow: false };
+    const layout = { ...plot().layout, paper_bgcolor: colors.card, plot_bgcolor: colors.card };
+    layout.annotations = [...layout.annotations, { ...label, font: { size: 11.5, color: colors.muted } }];
+    const size = { format: "png", width: frame.width, height: frame.height, scale: 2, filename: gex.table.fileName(answer) };
+    await globalThis.Plotly.downloadImage({ data: plot().data, layout }, size);
+  }
+
   /** What is on the screen now: for the hover card and the zoom. */
   const current = () => drawn;
 
-  gex.chart = { draw, render, current };
+  gex.chart = { draw, render, current, save };
 })();

@@ -74,6 +74,10 @@
     if (zoom === "in") gex.zoom.scale(0.7);
     if (zoom === "out") gex.zoom.scale(1 / 0.7);
     if (zoom === "follow") gex.zoom.set(null);
+    const wanted = target.closest?.("[data-export]")?.dataset.export;
+    if (wanted === "table") gex.table.toggle();
+    if (wanted === "csv") gex.table.save();
+    if (wanted === "png") gex.chart.save();
     if (target.closest?.("#theme")) gex.theme.toggle();
   }
 

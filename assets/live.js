@@ -64,9 +64,19 @@
       tab.crop = [Math.max(0, tab.crop[0] - pad), tab.crop[1] + pad];
     }
     gex.tiles.forget();
-    if (symbolChanged) tab.answer = null;
+    if (symbolChanged) blank();
     document.getElementById("page").dataset.pending = "true";
     document.dispatchEvent(new CustomEvent("gex:address"));
+  }
+
+  /** Another symbol: not one number of the one before may stay. */
+  function blank() {
+    tab.answer = null;
+    document.getElementById("page").removeAttribute("data-drawn");
+    gex.status.notice("");
+    gex.tiles.blank();
+    gex.cards.changed(null);
+    document.title = tab.key.split("?")[0];
   }
 
   /** Every answer is acknowledged; only news carries a picture. */

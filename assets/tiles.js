@@ -78,7 +78,7 @@
 
   function net(levels, query) {
     const unit = new URLSearchParams(query).get("unit") || "per_1pct";
-    const label = element("net_gex")?.querySelector("abbr");
+    const label = element("net_gex")?.querySelector(".name");
     if (label) text(label, UNIT_WORDS[unit] || UNIT_WORDS.per_1pct);
     const [, words] = REGIME[levels.regime] || ["", ""];
     write("net_gex", gex.format.dollars(levels.net_gex, true), words);
@@ -119,6 +119,18 @@
   /** Forget what was shown: the next numbers are another symbol's or another choice's, so nothing "changed". */
   const forget = () => last.clear();
 
+  /** No numbers at all: en dashes until the next answer. */
+  function blank() {
+    forget();
+    for (const tile of document.querySelectorAll("#strip .tile")) {
+      text(tile.querySelector(".value"), gex.format.UNKNOWN);
+      tile.querySelector(".value").title = "Waiting for the next answer";
+      for (const part of [".detail", ".age"]) text(tile.querySelector(part), "");
+      delete tile.dataset.sign;
+    }
+    text(document.getElementById("summary"), "");
+  }
+
   /** Age and state of each number, on the server's clock. */
   function age(page, answer, now) {
     for (const tile of document.querySelectorAll("#strip .tile")) {
@@ -131,5 +143,5 @@
     }
   }
 
-  gex.tiles = { update, age, forget };
+  gex.tiles = { update, age, forget, blank };
 })();

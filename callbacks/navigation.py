@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +13,8 @@ from app.market.symbols import canonical
 from components import problems
 from components.controls import chips, symbol_menu, view_tabs
 from components.state import PageState
+
+_METHOD = Path(__file__).resolve().parents[1] / "docs" / "method.md"
 
 
 def register(app: Dash, followed: list[str]) -> None:
@@ -38,6 +41,8 @@ def register(app: Dash, followed: list[str]) -> None:
 def locate(pathname: str | None, followed: list[str]) -> tuple[str, list[Any]]:
     """The canonical symbol that a path names, or the page that says why it names none."""
     text = unquote(pathname or "/").strip("/")
+    if text == "method":
+        return "", problems.method(_METHOD.read_text("utf-8"))
     if text and not text.startswith("gex/"):
         return "", problems.no_such_page(followed)
     try:

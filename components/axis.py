@@ -8,7 +8,7 @@ from app.gex.snapshot import ExpirySummary, Levels, Snapshot
 
 _MOVES = 3.0
 _LEAST, _MOST = 0.01, 0.12  # of spot: a chain in its last minutes, and one with a wild straddle
-_REACH = 2.0  # levels within this many half-ranges widen the range so that they are seen
+_REACH = 3.0  # levels within this many half-ranges widen the range so that they are seen
 
 
 def expected_move(expiries: Iterable[ExpirySummary]) -> tuple[float, ExpirySummary] | None:

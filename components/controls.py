@@ -47,11 +47,17 @@ def view_tabs(symbol: str, state: PageState) -> list[Any]:
 
 def chips(symbol: str, state: PageState, dates: Iterable[str]) -> list[Any]:
     """Everything that can be chosen about what is computed and shown."""
-    groups = [_group("Expiries", [*_buckets(symbol, state), _dates_menu(symbol, state, dates)])]
+    groups: list[Any] = [_group("Expiries", [*_buckets(symbol, state), _dates_menu(symbol, state, dates)])]
     groups.append(_group("Weight", _choices(symbol, state, "weight")))
     if state.view in ("overview", "strikes"):
         groups.append(_group("Bars", _choices(symbol, state, "show")))
-    return [*groups, _group("Convention", [_convention_menu(symbol, state)])]
+    groups.append(_group("Convention", [_convention_menu(symbol, state)]))
+    if state.ignored:
+        words = (
+            f"The address also says {', '.join(state.ignored)}, which means nothing here and was left out."
+        )
+        groups.append(html.P(words, className="ignored", role="status"))
+    return groups
 
 
 def _buckets(symbol: str, state: PageState) -> list[Any]:

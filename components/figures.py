@@ -18,7 +18,8 @@ from components.encode import coarse, typed
 POSITIVE, NEGATIVE, TEXT, MUTED = "#56b4e9", "#e69f00", "#e6ebf1", "#8b98a9"
 CARD = "#121820"
 
-_SCALES = ((1e12, "Tn"), (1e9, "Bn"), (1e6, "M"), (1e3, "K"), (1.0, ""))
+# from which size on, what it is divided by, and the word; billions are what readers know, so they reach far
+_SCALES = ((5e12, 1e12, "Tn"), (1e8, 1e9, "Bn"), (1e5, 1e6, "M"), (1e2, 1e3, "K"))
 _UNIT_WORDS: dict[Unit, str] = {"per_1pct": "per 1 %", "per_point": "per point"}
 
 Trace = dict[str, Any]
@@ -37,9 +38,9 @@ class Scale:
 
 
 def scale_for(largest: float) -> Scale:
-    """The scale at which `largest` dollars read as 0.1 or more."""
-    for divisor, word in _SCALES:
-        if largest >= 0.1 * divisor:
+    """The scale at which `largest` dollars read well: 0.1 or more."""
+    for least, divisor, word in _SCALES:
+        if largest >= least:
             return Scale(divisor, word)
     return Scale(1.0, "")
 

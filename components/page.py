@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import dash_bootstrap_components as dbc
 from dash import dcc, html
 
 from components.attributes import attributes
@@ -19,6 +20,9 @@ GRAPH_CONFIG: Any = {
     "showTips": False,
     "responsive": False,
 }
+
+
+_TIP_DELAY: Any = {"show": 400, "hide": 0}  # ms: a glance in passing opens nothing
 
 
 def page(interval_ms: int) -> html.Div:
@@ -40,7 +44,7 @@ def page(interval_ms: int) -> html.Div:
             _header(),
             html.Main(
                 [
-                    html.Div(id="problem", className="problem", role="alert"),
+                    html.Div(id="problem", className="problem"),
                     html.Div(_desk(), id="desk"),
                 ]
             ),
@@ -71,6 +75,7 @@ def _header() -> html.Header:
                         role="status",
                     ),
                     html.Span(id="clock", className="clock"),
+                    html.Button("◐", id="theme", className="icon", title="Dark or light (T)"),
                     html.Button("?", id="help-open", className="icon", title="Keys and words (?)"),
                 ],
                 className="status",
@@ -100,7 +105,7 @@ def _desk() -> list[Any]:
                     _skeleton(), id="skeleton", className="skeleton", **attributes({"aria-hidden": "true"})
                 ),
                 _tools(),
-                html.Div(id="table-box", hidden=True),
+                html.Div(id="table-box", hidden=True, tabIndex="0"),
                 html.Div(id="hover", className="hover", hidden=True, **attributes({"aria-hidden": "true"})),
             ],
             id="panels",
@@ -117,10 +122,19 @@ def _tools() -> html.Div:
         ("out", "−", "Show a wider range of prices (-)"),
         ("in", "+", "Show a narrower range of prices (+)"),
     )
+    exports = (
+        ("table", "Table", "The same as a table"),
+        ("csv", "CSV", "Save the table as CSV"),
+        ("png", "PNG", "Save the picture as PNG"),
+    )
     return html.Div(
         [
             html.Button(word, title=title, **attributes({"data-zoom": what, "aria-label": title}))
             for what, word, title in buttons
+        ]
+        + [
+            html.Button(word, title=title, **attributes({"data-export": what}))
+            for what, word, title in exports
         ],
         className="tools",
     )
@@ -136,13 +150,14 @@ def _tile(tile: Tile) -> html.Div:
         [
             html.Div(
                 [
-                    html.Abbr(tile.label, title=f"{tile.explain} More in {METHOD}."),
+                    html.Span(tile.label, className="name"),
                     html.Span(className="age"),
                 ],
                 className="label",
             ),
             html.Div("–", className="value", title="Waiting for the first answer"),
             html.Div("", className="detail"),
+            dbc.Tooltip(tile.explain, target=f"tile-{tile.id}", placement="bottom", delay=_TIP_DELAY),
         ],
         className="tile",
         id=f"tile-{tile.id}",
@@ -204,8 +219,11 @@ def _help() -> html.Dialog:
             html.H2("Words"),
             html.Dl(words),
             html.P(
-                "Nobody outside the dealers knows their positions: every figure rests on the chosen convention. "
-                f"How each is computed, and why it differs from other tools: {METHOD}."
+                [
+                    "Nobody outside the dealers knows their positions: every figure rests on the chosen convention. ",
+                    html.A("How each is computed, and why tools differ", href=METHOD),
+                    ".",
+                ]
             ),
             html.H2("Keys"),
             html.Dl(keys),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dash import html
+from dash import dcc, html
 
 from components.controls import page_url
 
@@ -41,4 +41,10 @@ def no_such_page(followed: Iterable[str]) -> list[Any]:
 
 def _problem(title: str, words: str | list[Any], followed: Iterable[str]) -> list[Any]:
     links = [html.A(name, href=page_url(name), className="chip") for name in followed]
-    return [html.H1(title), html.P(words), html.P("Followed now:"), html.Div(links, className="group")]
+    said = [html.H1(title), html.P(words), html.P("Followed now:"), html.Div(links, className="group")]
+    return [html.Div(said, className="words", role="alert")]
+
+
+def method(text: str) -> list[Any]:
+    """The page that says how everything is computed, from its Markdown."""
+    return [html.Article(dcc.Markdown(text), className="prose")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-METHOD = "docs/method.md"
+METHOD = "/method"
 
 
 @dataclass(frozen=True, slots=True)

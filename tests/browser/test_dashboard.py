@@ -227,3 +227,63 @@ def test_on_a_phone_the_panels_stack_and_nothing_scrolls_sideways(page: Page) ->
     assert [name for name, _, _ in boxes] == ["ladder", "profile", "heatmap"]
     assert all(above[2] < below[1] for above, below in pairwise(boxes))
     assert page.run("return document.documentElement.scrollWidth") <= 390
+
+
+def test_no_number_of_one_symbol_stays_under_the_name_of_another(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}")
+    page.run("document.querySelector('#symbol-menu').open = true")
+    page.click("SPY")
+    # SPY has no chain yet
+    eventually(lambda: "SPY" in page.text("#notice"), 10)
+    assert page.value("spot") == "–"
+    assert page.value("net_gex") == "–"
+    assert not page.run(
+        "return document.querySelector('#chart-box').checkVisibility({visibilityProperty: true})"
+    )
+    assert "SPX" not in page.browser.driver.title
+
+
+def test_the_table_says_what_the_chart_draws(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    page.run("document.querySelector('[data-export=table]').click()")
+    snapshot = page.desk.snapshot()
+    strike = snapshot.levels.call_wall
+    assert strike
+    wanted = float(snapshot.strikes.net_gex[list(snapshot.strikes.strike).index(strike)])
+    rows = page.run("return [...document.querySelectorAll('#table-box tr')].map((row) => row.innerText)")
+    row = next(text for text in rows if text.startswith(f"{strike:,.0f}\t"))
+    assert billions(wanted) in row.replace("\u00a0", " ")
+    saved = page.run("return gex.table.csv()").splitlines()
+    assert saved[0].startswith("strike,")
+    assert len(saved) == len(rows)
+
+
+def test_keys_choose_views_and_expiries_and_freeze(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    body = page.browser.driver.find_element("tag name", "body")
+    body.send_keys("2")
+    eventually(lambda: page.address() == "/gex/SPX?view=strikes")
+    body.send_keys("]")
+    eventually(lambda: page.address().endswith("expiries=2024-01-08"))
+    page.desk.report()
+    eventually(lambda: page.state() == "live", 10)
+    page.run("document.activeElement.blur()")
+    body.send_keys(" ")
+    eventually(lambda: page.state() == "frozen")
+    before = page.value("spot")
+    page.desk.publish(spot=round(page.desk.chain.spot + 9, 2))
+    page.desk.report()
+    seq = page.run("return gex.live.tab.answer.version")
+    eventually(lambda: page.run("return gex.live.tab.answer.version") > seq, 10)
+    assert page.value("spot") == before
+    body.send_keys(" ")
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}", 5)
+
+
+def test_the_method_has_a_page(page: Page) -> None:
+    page.open("/method")
+    eventually(lambda: "total volatility" in page.text("#problem").lower(), 15)
+    assert page.errors() == []

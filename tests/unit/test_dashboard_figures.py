@@ -165,7 +165,8 @@ def test_the_default_range_has_a_fallback_and_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("largest", "word"), [(3e12, "Tn"), (2.5e8, "Bn"), (5e7, "M"), (200.0, "K"), (3.0, ""), (0.0, "")]
+    ("largest", "word"),
+    [(6e12, "Tn"), (9e11, "Bn"), (2.5e8, "Bn"), (5e7, "M"), (200.0, "K"), (3.0, ""), (0.0, "")],
 )
 def test_the_scale_keeps_numbers_readable(largest: float, word: str) -> None:
     assert figures.scale_for(largest).word == word
