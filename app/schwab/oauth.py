@@ -7,27 +7,22 @@ under the store's lock, so there is one renewal at a time whatever the number of
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-import requests
-from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
-from requests.auth import HTTPBasicAuth
+from oauthlib.oauth2 import WebApplicationClient
 from requests_oauthlib import OAuth2Session
 
-from app.errors import AuthError, BrokerError, CacheError, DataError, GexError, SettingsError, SignInNeeded
+from app.errors import AuthError, BrokerError, CacheError, GexError, SignInNeeded
 from app.log import redact
 from app.market.calendar import from_ms
 from app.models import TokenLife
 from app.schwab.cures import trouble
-from app.schwab.http import decode_json, is_html, problem_of, translated
+from app.schwab.token_endpoint import TokenEndpoint
 from app.schwab.tokens import Token, TokenStore
 from app.settings import SCHWAB_API, Settings
 
@@ -38,8 +33,6 @@ _DEFAULT_LIFE_S = 1800.0
 _RECHECK_S = 2.0  # how long another process's sign-in or sign-out may go unnoticed
 _RETRY_S = 30.0  # pause between renewals that fail while the old token still works
 _FORCED_EVERY_S = 55.0  # between renewals that only a refused token asks for
-_TIMEOUT_S = (5.0, 15.0)
-_DEAD_REFRESH = ("refresh_token_authentication_error", "unsupported_token_type", "invalid_grant")
 
 
 class Login(NamedTuple):
@@ -71,13 +64,13 @@ class OAuth:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._key = app_key
-        self._secret = app_secret
+        self._has_credentials = bool(app_key and app_secret)
         self._callback = callback_url
         self._tokens = tokens
         self._pkce = pkce
         self._clock = clock
         self.api_url = api_url.rstrip("/")
-        _allow_loopback_http(self.api_url)
+        self._endpoint = TokenEndpoint(app_key, app_secret, callback_url, self.api_url)
         self._audience = hashlib.sha256(f"{app_key}\n{self.api_url}".encode()).hexdigest()[:16]
         self._renewing = threading.Lock()
         self._cached: Token | None = None
@@ -105,7 +98,7 @@ class OAuth:
 
     def authorize(self) -> Login:
         """Begin a sign-in. Raises AuthError when Schwab could not accept the key or the callback anyway."""
-        if not (self._key and self._secret):
+        if not self._has_credentials:
             raise trouble(AuthError, "bad_key", "SCHWAB_APP_KEY or SCHWAB_APP_SECRET is empty")
         if self.api_url.startswith("https:"):  # the simulator on this machine takes plain http as well
             check_callback(self._callback)
@@ -148,11 +141,7 @@ class OAuth:
 
         `accept` is told the customer id of whose login it is; where it raises, nothing is stored.
         """
-        extra = {"code_verifier": code_verifier} if code_verifier else {}
-        with self._session("access_token_response", _code_problem) as session:
-            answer = session.fetch_token(
-                f"{self.api_url}/v1/oauth/token", code=code, auth=self._basic(), timeout=_TIMEOUT_S, **extra
-            )
+        answer = self._endpoint.exchange(code, code_verifier)
         now = self._clock()
         token = self._token(answer, signed_in_at=now)
         if accept is not None:
@@ -255,7 +244,7 @@ class OAuth:
     def _renewed(self, token: Token) -> Token:
         try:
             return self._renew()
-        except BrokerError as error:
+        except (BrokerError, CacheError) as error:
             self._retry_at = time.monotonic() + _RETRY_S
             if token.access == self._rejected or token.expires_at <= self._clock():
                 raise
@@ -283,13 +272,7 @@ class OAuth:
     def _refresh(self, token: Token) -> Token:
         """Ask Schwab; the caller holds the store's lock."""
         try:
-            with self._session("refresh_token_response", _refresh_problem) as session:
-                answer = session.refresh_token(
-                    f"{self.api_url}/v1/oauth/token",
-                    refresh_token=token.refresh,
-                    auth=self._basic(),
-                    timeout=_TIMEOUT_S,
-                )
+            answer = self._endpoint.refresh(token.refresh)
         except SignInNeeded:
             self._tokens.save(token.mark_refused())
             self._remember(token.mark_refused())
@@ -311,33 +294,6 @@ class OAuth:
             life = _DEFAULT_LIFE_S
         return Token(access, refresh, signed_in_at, now, now + life, self._audience)
 
-    def _basic(self) -> HTTPBasicAuth:
-        return HTTPBasicAuth(self._key, self._secret)
-
-    @contextmanager
-    def _session(
-        self, hook: str, problem: Callable[[requests.Response], GexError | None]
-    ) -> Iterator[OAuth2Session]:
-        """A session whose answers are judged before oauthlib parses them, and whose errors are ours."""
-
-        def judge(response: requests.Response) -> requests.Response:
-            found = problem(response)
-            if found is not None:
-                raise found
-            return response
-
-        session = OAuth2Session(client_id=self._key, redirect_uri=self._callback)
-        session.register_compliance_hook(hook, judge)
-        try:
-            with translated():
-                yield session
-        except (OAuth2Error, ValueError, TypeError) as error:
-            raise trouble(
-                BrokerError, "outage", f"unreadable token answer, {type(error).__name__}"
-            ) from error
-        finally:
-            session.close()
-
 
 def check_callback(url: str) -> None:
     """Raises AuthError when Schwab could never redirect to this address (schwab-protocol 1.2)."""
@@ -348,68 +304,3 @@ def check_callback(url: str) -> None:
         raise trouble(AuthError, "bad_callback", "the name localhost is refused; write 127.0.0.1")
     if len(url) > 255:
         raise trouble(AuthError, "bad_callback", f"{len(url)} characters")
-
-
-def _code_problem(response: requests.Response) -> GexError | None:
-    return _token_problem(response, lambda text: trouble(AuthError, "bad_code", text))
-
-
-def _refresh_problem(response: requests.Response) -> GexError | None:
-    def refused(text: str) -> GexError:
-        if any(name in text for name in _DEAD_REFRESH):
-            return trouble(SignInNeeded, "login_expired")
-        return trouble(AuthError, "not_authorized", text)
-
-    return _token_problem(response, refused)
-
-
-def _token_problem(response: requests.Response, refused: Callable[[str], GexError]) -> GexError | None:
-    """What an answer of the token endpoint means (schwab-protocol 1.5); None for a good one."""
-    status = response.status_code
-    error, description = _error_of(response)
-    if response.ok and not is_html(response) and not error:
-        return (
-            None if _is_object(response) else trouble(BrokerError, "outage", "the token answer is not JSON")
-        )
-    if error == "invalid_client" or (status == 401 and not error):
-        return trouble(AuthError, "bad_key")
-    if status in (400, 401):
-        return refused(f"{error} {description}".strip())
-    if 400 <= status < 500 and status not in (403, 429):
-        return trouble(BrokerError, "outage", f"status {status}", status=status)
-    return problem_of(response)
-
-
-def _error_of(response: requests.Response) -> tuple[str, str]:
-    """`error` and `error_description`. The description holds unescaped quotation marks: a body may not parse."""
-    if is_html(response):
-        return "", ""
-    try:
-        document = decode_json(response.content)
-    except DataError:
-        text = response.text[:400]
-        return ("unreadable", text) if '"error"' in text else ("", "")
-    if not isinstance(document, dict) or not isinstance(document.get("error"), str):
-        return "", ""
-    return document["error"][:80], str(document.get("error_description", ""))[:300]
-
-
-def _is_object(response: requests.Response) -> bool:
-    try:
-        return isinstance(decode_json(response.content), dict)
-    except DataError:
-        return False
-
-
-def _allow_loopback_http(api_url: str) -> None:
-    """oauthlib insists on https; the simulator on this machine speaks http. Nothing else may."""
-    parts = urlsplit(api_url)
-    if parts.scheme == "https":
-        return
-    try:
-        local = parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        local = False
-    if parts.scheme != "http" or not local:
-        raise SettingsError(f"SCHWAB_API_URL: {api_url!r} is neither https nor on this machine")
-    os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"

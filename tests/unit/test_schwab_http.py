@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import orjson
@@ -11,10 +12,20 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import AuthError, BrokerError, DataError, RateLimited, ResponseTooBig, SettingsError
+from app.errors import (
+    AuthError,
+    BrokerError,
+    DataError,
+    GexError,
+    RateLimited,
+    ResponseTooBig,
+    SettingsError,
+    SignInNeeded,
+)
 from app.schwab.http import decode_json, problem_of, read_document
 from app.schwab.oauth import OAuth, check_callback
 from app.schwab.pacing import Pacer
+from app.schwab.token_endpoint import TokenEndpoint
 from app.schwab.tokens import FileSlot, TokenCipher, TokenStore
 
 HTML = b"<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD></HTML>"
@@ -162,3 +173,96 @@ def test_a_stop_ends_the_waiting() -> None:
     assert pacer.wait(stop)
     stop.set()
     assert not pacer.wait(stop)
+
+
+# --- the token endpoint's answers ----------------------------------------------------------------
+
+DEAD = (
+    b'{"error":"unsupported_token_type","error_description":"400 Bad Request: \\"{\\"error_description\\":'
+    b'\\"Exception while authenticating refresh token\\",\\"error\\":\\"refresh_token_authentication_error\\"}\\""}'
+)
+# As it has been seen on the wire: the inner object is not escaped, so the body is no JSON at all.
+DEAD_UNESCAPED = DEAD.replace(b"\\", b"")
+EXPIRED = {
+    "error": "unsupported_token_type",
+    "error_description": "Refresh token is invalid, expired or revoked",
+}
+
+
+class TokenServer:
+    """An HTTP server on loopback that answers every token request with one body."""
+
+    def __init__(self, status: int, body: bytes, kind: str = "application/json") -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self.url
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def endpoint(url: str) -> TokenEndpoint:
+    """The simulated app at this server."""
+    return TokenEndpoint("key", "secret", "https://127.0.0.1:8182", url)
+
+
+@pytest.mark.parametrize("body", [DEAD, DEAD_UNESCAPED, orjson.dumps(EXPIRED), b'{"error":"invalid_grant"}'])
+def test_a_dead_refresh_token_asks_for_a_person(body: bytes) -> None:
+    with TokenServer(400, body) as url, pytest.raises(SignInNeeded) as caught:
+        endpoint(url).refresh("old@")
+    assert caught.value.code == "login_expired"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (
+            401,
+            b'{"error":"invalid_client","error_description":"Unauthorized"}',
+            "application/json",
+            "bad_key",
+        ),
+        (401, b"", "text/plain", "bad_key"),
+        (400, b'{"error":"invalid_request"}', "application/json", "not_authorized"),
+        (403, HTML, "text/html", "edge_refused"),
+        (429, b"", "text/plain", "rate_limited"),
+        (500, HTML, "text/html", "outage"),
+        (503, b"{}", "application/json", "outage"),
+        (200, HTML, "text/html", "outage"),
+        (200, b"{}", "application/json", "outage"),
+        (200, b"[]", "application/json", "outage"),
+        (200, b'{"access_token": "a", "expires_in": "soon"}', "application/json", "outage"),
+    ],
+)
+def test_every_other_token_answer_has_its_words_and_cure(
+    status: int, body: bytes, kind: str, code: str
+) -> None:
+    with TokenServer(status, body, kind) as url, pytest.raises(GexError) as caught:
+        endpoint(url).refresh("old@")
+    assert caught.value.code == code
+    assert caught.value.cure
+    assert not isinstance(caught.value, SignInNeeded)
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_refused_code_says_to_start_again(status: int) -> None:
+    body = b'{"error":"invalid_grant","error_description":"The code is invalid"}'
+    with TokenServer(status, body) as url, pytest.raises(AuthError) as caught:
+        endpoint(url).exchange("code@", None)
+    assert caught.value.code == "bad_code"
+    assert "SCHWAB_CALLBACK_URL" in caught.value.cure
