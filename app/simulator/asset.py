@@ -43,25 +43,28 @@ class Asset:
         self._market = Path(seed, _MARKET_VOL)
         own = 0.0 if profile.beta == 1.0 and profile.kind != "EQUITY" else 0.6 * profile.vol
         self._own = Path(mix(seed) ^ zlib.crc32(profile.symbol.encode()), own)
-        self._jump = 1.0
+        self._jumps: list[tuple[int, float]] = []
         self._day: tuple[int, Day] | None = None
 
-    def jump(self, percent: float) -> None:
-        """Move the price by this much at once."""
-        self._jump *= 1 + percent / 100
+    def jump(self, percent: float, at_ms: int) -> None:
+        """Move the price by this much at this instant; what was before stays."""
+        self._jumps.append((at_ms, math.log1p(percent / 100)))
         self._day = None
 
     def spot(self, at_ms: float) -> float:
         """The price at an instant, before the start as well as after it, $ in cents."""
         elapsed = (at_ms - self._start_ms) / 1000
         move = self.profile.beta * self._market.log_return(elapsed) + self._own.log_return(elapsed)
-        return round(self._first * self._jump * math.exp(move), 2)
+        move += sum(size for since, size in self._jumps if at_ms >= since)
+        return round(self._first * math.exp(move), 2)
 
     def spots(self, at_ms: NDArray[np.float64]) -> NDArray[np.float64]:
         """`spot` of many instants at once."""
         elapsed = (at_ms - self._start_ms) / 1000
         move = self.profile.beta * self._market.log_returns(elapsed) + self._own.log_returns(elapsed)
-        return np.asarray(np.round(self._first * self._jump * np.exp(move), 2), np.float64)
+        for since, size in self._jumps:
+            move = move + size * (at_ms >= since)
+        return np.asarray(np.round(self._first * np.exp(move), 2), np.float64)
 
     def day(self, at_ms: int) -> Day:
         """Open, high and low of the exchange day so far and the last close; looked up anew every ten seconds."""

@@ -92,14 +92,13 @@ class Book:
 
     def bid_ask(self, rows: Rows, at_ms: int) -> tuple[F64, F64]:
         """Bid and ask in $ on the exchange's ticks; a bid of 0 is none."""
-        bid, ask, _ = self._market(self._terms(rows, at_ms, self.asset.spot(at_ms)), rows)
-        return bid, ask
+        return self._market(self._terms(rows, at_ms, self.asset.spot(at_ms)), rows)
 
     def quotes(self, rows: Rows, at_ms: int, phase: Phase = "open") -> Fields:
         """The fields that move with every quote or trade, an array each in the order of `rows`."""
         spot = self.asset.spot(at_ms)
         terms = self._terms(rows, at_ms, spot)
-        bid, ask, _ = self._market(terms, rows)
+        bid, ask = self._market(terms, rows)
         mark = np.asarray(np.round((bid + ask) / 2, 3), np.float64)
         inside = np.where(terms.is_call, spot - terms.strike, terms.strike - spot)
         intrinsic = np.asarray(np.round(inside, 2), np.float64)
@@ -141,13 +140,13 @@ class Book:
             value, np.where(terms.is_call, terms.spot - terms.strike, terms.strike - terms.spot)
         )
 
-    def _market(self, terms: Terms, rows: Rows) -> tuple[F64, F64, F64]:
+    def _market(self, terms: Terms, rows: Rows) -> tuple[F64, F64]:
         theoretical = self._theoretical(terms)
         tick = self._tick(theoretical)
         half = self._half_spread(terms, rows, tick)
         bid = np.maximum(np.rint((theoretical - half) / tick), 0.0)
         ask = np.maximum(np.rint((theoretical + half) / tick), bid + 1)
-        return np.round(bid * tick, 2), np.round(ask * tick, 2), theoretical
+        return np.round(bid * tick, 2), np.round(ask * tick, 2)
 
     def _live_bid_ask(self, rows: Rows, at_ms: int) -> tuple[F64, F64]:
         bid, ask = self.bid_ask(rows, at_ms)
@@ -172,7 +171,7 @@ class Book:
     def _closing(self, rows: Rows, at_ms: int) -> F64:
         """The marks at the close of the day before."""
         before = self.asset.day(at_ms).close
-        bid, ask, _ = self._market(self._terms(rows, at_ms - 86_400_000, before), rows)
+        bid, ask = self._market(self._terms(rows, at_ms - 86_400_000, before), rows)
         return np.round((bid + ask) / 2, 3)
 
     def _sizes(self, rows: Rows, moment: int, phase: Phase, at_ms: int) -> Fields:

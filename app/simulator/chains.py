@@ -52,7 +52,8 @@ def choose(book: Book, query: ChainQuery, at_ms: int, share: float = 1.0) -> Row
     if count:
         wanted &= _around_the_money(book, wanted, spot, count)
     if share < 1.0:
-        wanted &= np.arange(len(book)) % 1000 < share * 1000
+        strikes = np.arange(len(book)) % max(len(book) // 2, 1)  # a call and its put stay together
+        wanted &= strikes * 617 % 1000 < share * 1000
     return np.flatnonzero(wanted)
 
 

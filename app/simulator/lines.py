@@ -188,6 +188,8 @@ class EquityLines:
         values: dict[Eq, Any] = dict(asset.quote(at.market_ms))
         values |= _words(asset.profile.kind, asset.profile.description, asset.profile.exchange_name, at)
         values[Eq.EXCHANGE_ID] = asset.profile.exchange
+        if asset.profile.kind == "INDEX":
+            del values[Eq.VOLUME]
         changed = {int(f): v for f, v in values.items() if f in fields and sent.get(int(f)) != v}
         sent.update(changed)
         item = {str(field): plain(value) for field, value in changed.items()}

@@ -125,7 +125,7 @@ class Market:
         """Move one underlying's price at once; false when there is no such underlying."""
         asset = self.asset(symbol)
         if asset is not None:
-            asset.jump(percent)
+            asset.jump(percent, self.instant(asset.profile).market_ms)
         return asset is not None
 
     def spots(self) -> dict[str, float]:

@@ -24,7 +24,6 @@ from app.simulator.tokens import TokenMint, TokenRefused
 AUTHORIZE = "/v1/oauth/authorize"
 TOKEN = "/v1/oauth/token"  # noqa: S105 - a path
 _PAGES = Path(__file__).parent / "pages"
-_MAX_FORM = 16_384
 
 
 class Login:

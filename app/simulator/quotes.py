@@ -41,26 +41,22 @@ _EQUITY_QUOTE = (
 
 
 def quotes(market: Market, symbols: list[str], parts: tuple[str, ...]) -> dict[str, Any]:
-    """The answer for many symbols; those that don't exist are named under errors.invalidSymbols."""
-    at, out, unknown = market.instant(), {}, []
+    """The quotes of these symbols by symbol; those that don't exist are named under errors.invalidSymbols."""
+    found: dict[str, dict[str, Any]] = {}
+    rows: dict[int, tuple[Book, list[int]]] = {}
+    unknown: list[str] = []
     for symbol in dict.fromkeys(symbols):
-        found = quote(market, at, symbol, parts)
-        if found is None:
-            unknown.append(symbol)
+        asset = market.find_asset(symbol)
+        option = None if asset else market.find_option(symbol)
+        if asset is not None:
+            found[symbol] = _asset_quote(asset, market.instant(), parts)
+        elif option is not None:
+            rows.setdefault(id(option[0]), (option[0], []))[1].append(option[1])
         else:
-            out[symbol] = found
-    return {**out, "errors": {"invalidSymbols": unknown}} if unknown else out
-
-
-def quote(market: Market, at: Instant, symbol: str, parts: tuple[str, ...]) -> dict[str, Any] | None:
-    """One symbol's quote; None when there is no such symbol."""
-    asset = market.find_asset(symbol)
-    if asset is not None:
-        return _asset_quote(asset, at, parts)
-    option = market.find_option(symbol)
-    if option is None:
-        return None
-    return _option_quote(market, *option, market.instant(option[0].profile), parts)
+            unknown.append(symbol)
+    for book, wanted in rows.values():
+        found |= _option_quotes(market, book, wanted, parts)
+    return {**found, "errors": {"invalidSymbols": unknown}} if unknown else found
 
 
 def _asset_quote(asset: Asset, at: Instant, parts: tuple[str, ...]) -> dict[str, Any]:
@@ -114,19 +110,30 @@ def cusip(symbol: str) -> str:
     return f"{zlib.crc32(symbol.encode()) % 10**9:09d}"
 
 
-def _option_quote(
-    market: Market, book: Book, row: int, at: Instant, parts: tuple[str, ...]
-) -> dict[str, Any]:
+def _option_quotes(
+    market: Market, book: Book, wanted: list[int], parts: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
+    """The quotes of many rows of one book, priced together."""
+    at, rows = market.instant(book.profile), np.array(wanted)
     book.advance(at.market_ms)
-    rows = np.array([row])
     known = at.greeks_known and not market.no_greeks
-    values = {**book.quotes(rows, at.market_ms, at.phase), **book.greeks(rows, at.market_ms, known)}
-    index = book.profile.cash_settled
-    quoted: dict[str, Any] = {name: float(values[field][0]) for name, field in _OPTION_QUOTE}
-    quoted |= {name: int(values[field][0]) for name, field in _OPTION_WHOLE}
-    quoted |= {
+    columns = {**book.quotes(rows, at.market_ms, at.phase), **book.greeks(rows, at.market_ms, known)}
+    names = [name for name, _ in (*_OPTION_QUOTE, *_OPTION_WHOLE)]
+    lists = [columns[field].astype(np.float64).tolist() for _, field in _OPTION_QUOTE]
+    lists += [columns[field].astype(np.int64).tolist() for _, field in _OPTION_WHOLE]
+    moving = (dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True))
+    return {
+        book.symbols[row]: _option_quote(book, row, quoted, at.status, parts)
+        for row, quoted in zip(wanted, moving, strict=True)
+    }
+
+
+def _option_quote(
+    book: Book, row: int, moving: dict[str, Any], status: str, parts: tuple[str, ...]
+) -> dict[str, Any]:
+    quoted = moving | {
         "closePrice": float(book.close[row]), "openInterest": int(book.listing.open_interest[row]),
-        "impliedYield": 0.0, "indAskPrice": 0.0, "indBidPrice": 0.0, "indQuoteTime": 0, "securityStatus": at.status,
+        "impliedYield": 0.0, "indAskPrice": 0.0, "indBidPrice": 0.0, "indQuoteTime": 0, "securityStatus": status,
     }  # fmt: skip
     all_parts = {"quote": quoted, "reference": _option_reference(book, row)}
     head = {
@@ -136,7 +143,7 @@ def _option_quote(
         "symbol": book.symbols[row],
     }
     return {
-        **head, **({} if index else {"quoteType": "NBBO"}),
+        **head, **({} if book.profile.cash_settled else {"quoteType": "NBBO"}),
         **{name: part for name, part in all_parts.items() if name in parts},
     }  # fmt: skip
 

@@ -145,10 +145,10 @@ class Rest:
         symbol = request.match_info["symbol"]
         if symbol.endswith(".X"):
             raise bad("symbol", f"{symbol} is not a valid symbol")
-        found = quotes.quote(self._market, self._market.instant(), symbol, _parts(request))
-        if found is None:
+        found = quotes.quotes(self._market, [symbol], _parts(request))
+        if "errors" in found:
             raise Refusal(404, f"symbol {symbol[:32]} not found")
-        return await reply(request, orjson.dumps({symbol: found}))
+        return await reply(request, orjson.dumps(found))
 
     async def markets(self, request: web.Request) -> web.Response:
         """GET /markets and /markets/{market}"""

@@ -160,11 +160,11 @@ async def _stream_with_schwab_py(base: str) -> None:
     assert options.keys() == {keys[5]}
     fields = StreamClient.LevelOneOptionFields
     await stream._service_op(
-        keys[5:], "LEVELONE_OPTIONS", "VIEW", fields, fields=[fields.SYMBOL, fields.UNDERLYING_PRICE]
+        keys[5:], "LEVELONE_OPTIONS", "VIEW", fields, fields=[fields.SYMBOL, fields.QUOTE_TIME_MILLIS]
     )
     options.items.clear()
     await _until(stream, lambda: len(options.items) >= 3)
-    assert {name for item in options.items for name in item} <= {"key", "UNDERLYING_PRICE"}
+    assert {name for item in options.items for name in item} <= {"key", "QUOTE_TIME_MILLIS"}
     await stream.logout()
     await client.close_async_session()
 
