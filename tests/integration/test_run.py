@@ -62,6 +62,9 @@ def started(
         )
     try:
         yield Running(process, port, log)
+    except BaseException:
+        sys.stderr.write(log.read_text())  # which pytest shows with the failure
+        raise
     finally:
         for pid in reversed(descendants(process.pid)):
             with contextlib.suppress(ProcessLookupError):
