@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -106,7 +107,8 @@ class RedisStore:
     def load(self, symbol: str) -> Loaded | None:
         loaded = self._reader.load(symbol, partial(self.version, symbol))
         if time.monotonic() - self._counted_at > _COUNT_EVERY_S and self.breaker.state == "closed":
-            self._send_counts()
+            with suppress(CacheError):  # statistics never stand between a reader and the chain
+                self._send_counts()
         return loaded
 
     def _read(self, symbol: str, have: str) -> tuple[Version | None, bytes, bytes]:
