@@ -165,9 +165,11 @@ def requoted(chain: Chain, **columns: Any) -> Chain:
     return replace(chain, quotes=replace(chain.quotes, **typed))
 
 
-def rounded(chain: Chain, *, half_spread: float = 0.003, tick: float = 0.05) -> Chain:
-    """Quotes as an exchange shows them: around the price, rounded outwards to ticks, zero bids below half a tick."""
-    price = chain.quotes.bid
+def rounded(
+    chain: Chain, *, half_spread: float = 0.003, tick: float = 0.05, level: float | F64 = 1.0
+) -> Chain:
+    """Quotes as an exchange shows them: around `level` times the price, in ticks, zero bids below half a tick."""
+    price = chain.quotes.bid * level
     half = np.maximum(tick / 2, half_spread * price)
     bid = np.floor((price - half) / tick + 0.5) * tick
     ask = np.maximum(np.ceil((price + half) / tick - 0.5) * tick, tick)

@@ -85,12 +85,14 @@ def otm_total_vol(time_value: F64, forward: F64, strike: F64, guess: F64 | None 
 
 def _inverted(b: F64, y: F64, sinh_y: F64, guess: F64 | None) -> F64:
     """x of normalised prices; NaN where the steps don't settle inside the range."""
-    x = np.empty_like(b)
-    kernels.seed_total_vol(b, sinh_y, x)
-    if guess is not None:
-        x = np.where(guess > 0, guess, x)
+    known = guess is not None and bool(np.all(guess > 0))
+    x = guess.copy() if known and guess is not None else np.empty_like(b)
+    if not known:
+        kernels.seed_total_vol(b, sinh_y, x)
+        if guess is not None:
+            x = np.where(guess > 0, guess, x)
     log_b = np.log(b)
-    kernels.refine_total_vol(log_b, y, x, 2)
+    kernels.refine_total_vol(log_b, y, x, 1 if known else 2)
     before = x.copy()
     kernels.refine_total_vol(log_b, y, x, 1)
     # cubic convergence: a last move below 1e-5 leaves 1e-15

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.gex.params import Params, Side
 from app.gex.quotes import by_node, count_by_node
 from app.gex.surface import Surface
+from app.market.chain import Quotes
 
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -58,20 +59,30 @@ def unit_factor(surface: Surface, params: Params) -> float:
     return 0.01 if params.unit == "per_1pct" else 1.0 / surface.spot
 
 
+def signed_contracts(quotes: Quotes, rows: NDArray[np.int64], params: Params, sign: float) -> F64:
+    """s w of the contracts in these rows of the chain (-1: not listed); NaN where the weight is unknown."""
+    if params.weight == "flow":
+        # customers' purchases leave the dealer short, calls and puts alike: no side is assumed
+        flow = by_node(rows, quotes.flow)
+        return np.where(np.abs(flow) <= _LARGEST_FLOW, -flow, np.nan)
+    if params.weight == "oi":
+        return sign * count_by_node(rows, quotes.open_interest)
+    if params.weight == "volume":
+        return sign * count_by_node(rows, quotes.volume)
+    return sign * (count_by_node(rows, quotes.open_interest) + count_by_node(rows, quotes.volume))
+
+
 def _leg(
     surface: Surface, params: Params, rows: NDArray[np.int64], sign: float, per_share: F64, chosen: Bools
 ) -> LegExposure:
     quotes = surface.chain.quotes
-    open_interest = count_by_node(rows, quotes.open_interest)
-    volume = count_by_node(rows, quotes.volume)
-    if params.weight == "flow":
-        # customers' purchases leave the dealer short, calls and puts alike: no side is assumed
-        flow = by_node(rows, quotes.flow)
-        contracts = np.where(np.abs(flow) <= _LARGEST_FLOW, -flow, np.nan)
-    else:
-        counts = {"oi": open_interest, "volume": volume, "oi_plus_volume": open_interest + volume}
-        contracts = sign * counts[params.weight]
-    weight = contracts * surface.layout.multiplier
+    weight = signed_contracts(quotes, rows, params, sign) * surface.layout.multiplier
     used = chosen & (rows >= 0) & np.isfinite(per_share) & np.isfinite(weight)
-    gex = np.where(used, weight * per_share, 0.0)
-    return LegExposure(rows >= 0, weight, gex, used, open_interest, volume)
+    return LegExposure(
+        listed=rows >= 0,
+        weight=weight,
+        gex=np.where(used, weight * per_share, 0.0),
+        used=used,
+        open_interest=count_by_node(rows, quotes.open_interest),
+        volume=count_by_node(rows, quotes.volume),
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -69,6 +70,11 @@ class Layout:
     node_strike: I64
     excluded: dict[str, Bools]
     adjusted: Bools
+
+    @cached_property
+    def log_strike(self) -> F64:
+        """ln K of each node, shape (m,)."""
+        return np.log(self.strike)
 
     @property
     def row_series(self) -> I64:

@@ -45,11 +45,15 @@ class Bells:
 
     def over(self, spots: F64) -> F64:
         """G at each price of a geometric grid, shape (levels,)."""
+        return self.sums(spots) * spots
+
+    def sums(self, spots: F64) -> F64:
+        """G / S' at each price of a geometric grid, shape (levels,)."""
         out = np.empty(len(spots))
         low = math.log(spots[0])
         step = math.log(spots[-1] / spots[0]) / (len(spots) - 1)
         kernels.bell_grid(low, step, self.slope, self.offset, self.height, out)
-        return out * spots
+        return out
 
 
 def grid(spot: float) -> F64:

@@ -10,17 +10,8 @@ from numpy.typing import NDArray
 from app.gex.exposure import LegExposure, Legs
 from app.gex.params import Params
 from app.gex.snapshot import QualityCounts
-from app.gex.surface import (
-    CARRY,
-    EXTRAPOLATED,
-    FORWARD_SOURCES,
-    INTERPOLATED,
-    OTHER_LEG,
-    RATE,
-    VENDOR,
-    VOL_SOURCES,
-    Surface,
-)
+from app.gex.surface import CARRY, FORWARD_SOURCES, RATE, Surface
+from app.gex.vols import EXTRAPOLATED, INTERPOLATED, OTHER_LEG, VENDOR, VOL_SOURCES
 
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -43,7 +43,7 @@ class Leg:
 
 def legs_of(layout: Layout, quotes: Quotes) -> tuple[Leg, Leg]:
     """Calls and puts by node."""
-    return _leg(layout.call_row, quotes), _leg(layout.put_row, quotes)
+    return leg_of(layout.call_row, quotes), leg_of(layout.put_row, quotes)
 
 
 def by_node(rows: NDArray[np.int64], column: NDArray[np.floating]) -> F64:
@@ -61,7 +61,8 @@ def count_by_node(rows: NDArray[np.int64], column: NDArray[np.floating]) -> F64:
     return found
 
 
-def _leg(rows: NDArray[np.int64], quotes: Quotes) -> Leg:
+def leg_of(rows: NDArray[np.int64], quotes: Quotes) -> Leg:
+    """The contracts in these rows of the chain; -1 stands for one that isn't listed."""
     bid, ask = by_node(rows, quotes.bid), by_node(rows, quotes.ask)
     for column in (bid, ask):
         column[~((column >= 0) & (column <= _LARGEST_PRICE))] = np.nan

@@ -12,11 +12,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import kernels, series_kernels
+from app.gex import series_kernels
 from app.gex.black import otm_total_vol
 from app.gex.layout import Layout, layout_of
-from app.gex.quotes import Leg, by_node, legs_of
+from app.gex.quotes import Leg, legs_of
 from app.gex.rates import HIGHEST, LOWEST, parity_rate
+from app.gex.vols import OTHER_LEG, OTM, fill_vols, offered_limits, priced_vols, vendor_vols
 from app.market.chain import Chain
 
 F64 = NDArray[np.float64]
@@ -25,13 +26,9 @@ Bools = NDArray[np.bool_]
 
 MS_PER_YEAR = 365 * 86_400_000
 
-# Where a forward or a total volatility comes from: codes are positions here.
+# Where a forward comes from: codes are positions here.
 FORWARD_SOURCES = (None, "parity", "carry", "rate")
-VOL_SOURCES = (None, "otm", "other_leg", "interpolated", "vendor", "extrapolated")
-OTM, OTHER_LEG, INTERPOLATED, VENDOR, EXTRAPOLATED = 1, 2, 3, 4, 5
 PARITY, CARRY, RATE = 1, 2, 3
-
-_VENDOR_VOLS = (0.005, 10.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +94,8 @@ class Surface:
     @cached_property
     def band_vols(self) -> tuple[F64, F64]:
         """x with all quotes at bid and at ask, shape (m,) each; x itself where it comes from no quote."""
-        bid = _priced_vols(self, self.call.bid, self.put.bid)
-        ask = _priced_vols(self, self.call.ask, self.put.ask)
+        bid = _revalued(self, self.call.bid, self.put.bid)
+        ask = _revalued(self, self.call.ask, self.put.ask)
         return np.fmin(bid, self.total_vol), np.fmax(ask, self.total_vol)
 
     @cached_property
@@ -137,7 +134,7 @@ def fit(chain: Chain, *, rate: float | None = None, default_rate: float | None =
     gap, spread = call.mid - put.mid, call.spread + put.spread
     r, source = _rate(chain, rate, default_rate, layout, gap, spread, years, spot)
     discount = np.exp(-r * np.maximum(years, 0.0))
-    forward, forward_source = _forwards(layout, gap, spread, discount, years, alive, spot, r)
+    forward, forward_source = series_forwards(layout, gap, spread, discount, years, alive, spot, r)
     total_vol, vol_source = _total_vols(chain, layout, call, put, forward, discount, years)
     return Surface(
         chain,
@@ -176,7 +173,7 @@ def _rate(
     return (default, "setting") if default is not None else (0.0, "none")
 
 
-def _forwards(
+def series_forwards(
     layout: Layout,
     gap: F64,
     spread: F64,
@@ -219,63 +216,19 @@ def _fallback_forward(
 def _total_vols(
     chain: Chain, layout: Layout, call: Leg, put: Leg, forward: F64, discount: F64, years: F64
 ) -> tuple[F64, I8]:
-    """x of each node and whence: the out-of-the-money mid, the other leg, neighbours, the vendor, the edge's.
-
-    The last is for strikes beyond the outermost bid that are offered: the edge's x, at most the ask's. Left out, they
-    would bend the profile there as if nothing were held.
-    """
-    node_forward = forward[layout.node_series]
-    value, source = _time_values(
-        call.mid, put.mid, call.bid, put.bid, node_forward, discount[layout.node_series], layout.strike
+    """x of each node and whence: the out-of-the-money mid, the other leg, neighbours, the vendor, the edge's."""
+    node_forward, node_discount = forward[layout.node_series], discount[layout.node_series]
+    x, source = priced_vols(call, put, node_forward, node_discount, layout.strike)
+    legs = (layout.call_row, layout.put_row)
+    vendor = vendor_vols(chain.quotes.iv, legs, layout.strike, node_forward, years[layout.node_series])
+    limit = offered_limits(
+        call, put, np.where(source == 0, node_forward, np.nan), node_discount, layout.strike
     )
-    x = otm_total_vol(value, node_forward, layout.strike)
-    source[np.isnan(x)] = 0
-    filled = np.zeros(len(x), bool)
-    series_kernels.fill_between(layout.starts, np.log(layout.strike), source > 0, x, filled)
-    source[filled] = INTERPOLATED
-    vendor = _vendor_vols(chain, layout, node_forward) * np.sqrt(np.maximum(years, 0.0))[layout.node_series]
-    use = (source == 0) & (vendor > 0) & (vendor < kernels.MAX_TOTAL_VOL) & np.isfinite(node_forward)
-    x[use] = vendor[use]
-    source[use] = VENDOR
-    offered = np.where(layout.strike >= node_forward, call.offered, put.offered)
-    limit = otm_total_vol(
-        np.where(source == 0, offered / discount[layout.node_series], np.nan), node_forward, layout.strike
-    )
-    beyond = np.zeros(len(x), bool)
-    series_kernels.fill_outwards(layout.starts, (source == OTM) | (source == OTHER_LEG), limit, x, beyond)
-    source[beyond] = EXTRAPOLATED
+    fill_vols(layout, x, source, vendor, limit)
     return x, source
 
 
-def _time_values(
-    call: F64, put: F64, call_bid: F64, put_bid: F64, forward: F64, discount: F64, strike: F64
-) -> tuple[F64, I8]:
-    """Undiscounted time value of each node, and the leg it is from."""
-    otm_is_call = strike >= forward
-    intrinsic = np.abs(forward - strike)
-    otm = np.where(otm_is_call, call, put) / discount
-    itm = np.where(otm_is_call, put, call) / discount - intrinsic
-    # an in-the-money price tells its time value only when even its bid is above intrinsic
-    itm_bid = np.where(otm_is_call, put_bid, call_bid) / discount - intrinsic
-    source = np.where(otm > 0, OTM, np.where(itm_bid > 0, OTHER_LEG, 0)).astype(np.int8)
-    source[np.isnan(forward)] = 0
-    value = np.where(source == OTM, otm, itm)
-    return np.where(source > 0, value, np.nan), source
-
-
-def _vendor_vols(chain: Chain, layout: Layout, forward: F64) -> F64:
-    """The vendor's volatility of the out-of-the-money leg, else of the other, a fraction per year; NaN if none."""
-    legs = []
-    for rows in (layout.call_row, layout.put_row):
-        vol = by_node(rows, chain.quotes.iv)
-        vol[~((vol >= _VENDOR_VOLS[0]) & (vol <= _VENDOR_VOLS[1]))] = np.nan
-        legs.append(vol)
-    otm_is_call = layout.strike >= forward
-    first, second = np.where(otm_is_call, legs[0], legs[1]), np.where(otm_is_call, legs[1], legs[0])
-    return np.where(np.isnan(first), second, first)
-
-
-def _priced_vols(surface: Surface, call: F64, put: F64) -> F64:
+def _revalued(surface: Surface, call: F64, put: F64) -> F64:
     """x from other prices of the same legs; the surface's own where it comes from no quote or the price has no value."""
     layout, mids = surface.layout, surface.total_vol
     otm_is_call = layout.strike >= surface.node_forward
