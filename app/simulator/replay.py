@@ -40,10 +40,12 @@ class Recording:
         symbol: of the underlying, canonical.
         model: how its contracts are priced.
 
-    Raises ChainFileError when no contract of the chain can be priced.
+    Raises ChainFileError when the chain names no underlying, or no contract of it can be priced.
     """
 
     def __init__(self, chain: Chain, start_ms: int) -> None:
+        if not chain.symbol:
+            raise ChainFileError("the chain does not say which underlying it is of", cure=" ")
         fitted = fit(chain)
         vol = _filled(fitted)
         rows = _usable(fitted, vol)
