@@ -62,7 +62,7 @@ class Publisher:
         except StaleWriter:
             raise
         except CacheError as error:
-            self._board.trouble("cache", error)
+            self._board.known_trouble("cache", "cache_down", f"({error})")
             return
         self._board.well("cache")
 
@@ -75,7 +75,7 @@ class Publisher:
             raise
         except CacheError as error:
             swept.book.dirty = True
-            self._board.trouble("cache", error)
+            self._board.known_trouble("cache", "cache_down", f"({error})")
 
     def _refill(self) -> None:
         for symbol in self._published:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
@@ -53,6 +52,7 @@ class Feed:
         self._lease = Lease(store, ttl_s=lease_s, clock=clock)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._cache_down = False
 
     def start(self) -> None:
         """Begin to contend for the lease; returns at once. A second call does nothing."""
@@ -88,9 +88,15 @@ class Feed:
             self._stop.wait(_CONTEND_EVERY_S)
 
     def _acquired(self) -> bool:
-        with contextlib.suppress(CacheError):
-            return self._lease.acquire()
-        return False
+        try:
+            acquired = self._lease.acquire()
+        except CacheError as error:
+            if not self._cache_down:
+                log.warning("the feed waits for the cache: %s", error)
+            self._cache_down = True
+            return False
+        self._cache_down = False
+        return acquired
 
     def _lead(self) -> None:
         board = Board(

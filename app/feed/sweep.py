@@ -165,9 +165,12 @@ class Sweeper:
             return False
         self._board.well(f"symbol:{symbol}")
         today = exchange_day(self._now_ms())
+        before = swept.dates
         swept.listed = [expiration for expiration in found if expiration.expiry >= today]
         swept.read_ms = {day: at for day, at in swept.read_ms.items() if day in swept.dates}
-        swept.book.keep_expiries(swept.dates)
+        swept.book.keep_expiries(
+            swept.dates | before
+        )  # one answer that leaves a date out may be a faulty one
         return True
 
     def _near_first(self, swept: Swept) -> list[Window]:

@@ -63,6 +63,10 @@ TROUBLES: dict[str, Trouble] = {
         "Schwab says there were too many requests (429).",
         "Lower REST_PER_MINUTE or follow fewer symbols, and stop other programs that use the same app key.",
     ),
+    "too_big": Trouble(
+        "Schwab's gateway cut the answer: too many contracts at once.",
+        "Nothing to do here: the feed asks for less at a time.",
+    ),
     "unreachable": Trouble(
         "Schwab can't be reached.",
         "Check this machine's network; the feed tries again by itself.",

@@ -63,7 +63,7 @@ def problem_of(response: requests.Response) -> GexError:
         return trouble(BrokerError, "edge_refused", status=status)
     document = _document_or_none(response)
     if status == 502 and _is_overflow(document):
-        return ResponseTooBig("Schwab's gateway cut the answer: too many contracts at once.", status=status)
+        return trouble(ResponseTooBig, "too_big", status=status)
     if status == 429:
         return named(
             RateLimited(

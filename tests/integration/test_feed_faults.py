@@ -138,7 +138,7 @@ def test_a_dead_login_asks_for_a_person_and_recovers_by_itself(running: Running,
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(403, "edge_refused"), (429, "rate_limited"), (500, "outage"), (502, "ResponseTooBig"), (503, "outage")],
+    [(403, "edge_refused"), (429, "rate_limited"), (500, "outage"), (502, "too_big"), (503, "outage")],
 )
 def test_rest_errors_are_told_and_pass_without_a_person(
     base: str, control: Control, memory: Store, tmp_path: Path, status: int, code: str
