@@ -20,7 +20,7 @@
     if (node.title !== title) node.title = title;
   }
 
-  /** Fill both cards; called twice a second, since ages grow. */
+  /** Fill both cards; called every second, since ages grow. */
   function update(ack, now) {
     feed(ack.feed, now);
     cache(ack, now);

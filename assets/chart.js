@@ -23,9 +23,22 @@
     const kind = `${answer.symbol} ${new URLSearchParams(key.split("?")[1] || "").get("view") || "overview"}`;
     if (drawn.kind !== kind) Object.assign(drawn, { range: null, held: {}, kind });
     if (drawn.key !== key) drawn.held = {};
-    Object.assign(drawn, { answer, key, zoom, traces: answer.traces.map(gex.decode.trace) });
+    Object.assign(drawn, { answer, key, zoom, traces: answer.traces.map(gex.decode.trace).flatMap(filled) });
     await ready();
     render();
+  }
+
+  /** The profile's line with the areas between it and zero before it, one for each sign. */
+  function filled(trace) {
+    if (trace.meta.part !== "line") return [trace];
+    const area = (sign, clip) => ({
+      ...trace,
+      x: trace.x.map(clip),
+      meta: { ...trace.meta, part: sign },
+      fill: "tozerox",
+      line: { width: 0 },
+    });
+    return [area("positive", (x) => Math.max(x, 0)), area("negative", (x) => Math.min(x, 0)), trace];
   }
 
   /** plotly.js comes late, with the first graph: wait for it. */

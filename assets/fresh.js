@@ -47,7 +47,7 @@
         : verdict("down", answer.published, "No feed has reported.", "No feed");
     }
     if (feed.state === "signed_out") return verdict("down", feed.since, "Signed out of Schwab.", "Signed out");
-    if (feed.state === "stopped" || now - feed.heartbeat > HEARTBEAT_MS) {
+    if (feed.state === "stopped" || !(now - feed.heartbeat <= HEARTBEAT_MS)) {
       return verdict("down", feed.heartbeat, "The feed has stopped reporting.", "Feed down");
     }
     return null;

@@ -161,7 +161,7 @@
       if (tab.pending) tab.pending.failed = true;
       show();
     });
-    setInterval(() => !document.hidden && show(), 500);
+    setInterval(() => !document.hidden && show(), 1000);
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) return;
       // a hidden tab has not asked: nothing it shows is live until the next answer

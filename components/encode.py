@@ -17,7 +17,7 @@ def typed(values: ArrayLike) -> dict[str, Any]:
 
 
 def coarse(values: ArrayLike) -> dict[str, Any]:
-    """The same, rounded to 12 bits (0.02 %): for what is only drawn and named by three digits; gzip halves it."""
+    """The same, rounded to 11 bits (0.025 %): for what is only drawn and named by three digits; gzip halves it."""
     array = np.array(values, "<f4")
     array[~np.isfinite(array)] = np.nan
     bits = array.view(np.uint32)

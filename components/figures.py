@@ -66,26 +66,22 @@ def mirrored(part: str, name: str, strike: F64, calls: F64, puts: F64, axis: str
 
 
 def profile(spot: F64, gex: F64, scale: Scale, axis: str = "x2") -> list[Trace]:
-    """G(S') sideways: price up, exposure across, the area to zero filled by sign. Shape (levels,) each."""
+    """G(S') sideways: price up, exposure across. Shape (levels,) each. The browser fills the area to zero by sign."""
     price, value = _with_crossings(spot, gex / scale.divisor)
-    y = typed(price)
-    return [
-        _area("positive", axis, y, np.maximum(value, 0.0), POSITIVE),
-        _area("negative", axis, y, np.minimum(value, 0.0), NEGATIVE),
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": "G(S')",
-            "meta": {"panel": "profile", "part": "line"},
-            "xaxis": axis,
-            "yaxis": "y",
-            "x": typed(value),
-            "y": y,
-            "line": {"color": TEXT, "width": 1.6},
-            "hoverinfo": "none",
-            "showlegend": False,
-        },
-    ]
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "G(S')",
+        "meta": {"panel": "profile", "part": "line"},
+        "xaxis": axis,
+        "yaxis": "y",
+        "x": coarse(value),
+        "y": typed(price),
+        "line": {"color": TEXT, "width": 1.6},
+        "hoverinfo": "none",
+        "showlegend": False,
+    }
+    return [line]
 
 
 def heatmap(strike: F64, z: F64, limit: float, scale: Scale, axis: str = "x3") -> Trace:
@@ -140,7 +136,7 @@ def _bar(part: str, sign: str, name: str, axis: str, strike: F64, value: F64, co
         "meta": {"panel": "ladder", "part": part, "sign": sign},
         "xaxis": axis,
         "yaxis": "y",
-        "x": typed(value),
+        "x": coarse(value),
         "y": typed(strike),
         "marker": {"color": color, "line": {"width": 0}},
         "hoverinfo": "none",
@@ -156,27 +152,9 @@ def _tick(part: str, name: str, axis: str, strike: F64, value: F64) -> Trace:
         "meta": {"panel": "ladder", "part": part},
         "xaxis": axis,
         "yaxis": "y",
-        "x": typed(value),
+        "x": coarse(value),
         "y": typed(strike),
         "marker": {"symbol": "line-ns", "size": 7, "line": {"color": TEXT, "width": 1.5}},
-        "hoverinfo": "none",
-        "showlegend": False,
-    }
-
-
-def _area(part: str, axis: str, y: dict[str, Any], x: F64, color: str) -> Trace:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": f"G(S') {part}",
-        "meta": {"panel": "profile", "part": part},
-        "xaxis": axis,
-        "yaxis": "y",
-        "x": typed(x),
-        "y": y,
-        "line": {"width": 0, "color": color},
-        "fill": "tozerox",
-        "fillcolor": color + "30",
         "hoverinfo": "none",
         "showlegend": False,
     }

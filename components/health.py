@@ -14,7 +14,7 @@ def feed(connection: SchwabConnection | None, symbol: str) -> dict[str, Any] | N
         return None
     cover = connection.coverage.get(symbol)
     problem = connection.problem
-    return {
+    said = {
         "state": connection.state,
         "since": _ms(connection.since),
         "source": connection.source,
@@ -39,11 +39,12 @@ def feed(connection: SchwabConnection | None, symbol: str) -> dict[str, Any] | N
             "since": _ms(problem.since),
         },
     }
+    return _known(said)
 
 
 def cache(stats: CacheStats) -> dict[str, Any]:
     """What the cache card shows."""
-    return {
+    said = {
         "backend": stats.backend,
         "healthy": stats.healthy,
         "ping": stats.ping_ms,
@@ -53,6 +54,12 @@ def cache(stats: CacheStats) -> dict[str, Any]:
         "evictions": stats.evictions,
         "breaker": stats.breaker,
     }
+    return _known(said)
+
+
+def _known(said: dict[str, Any]) -> dict[str, Any]:
+    """Without what is unknown: it is sent every second."""
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _ms(instant: datetime | None) -> int | None:

@@ -69,7 +69,7 @@ def test_the_ladder_draws_the_net_of_every_strike_in_sight(snapshot: Snapshot, c
     assert set(drawn) == set(expected)
     scale = {"$ Bn": 1.0, "$ M ": 1e3}[sent["panels"][0]["title"].split(", ")[1][:4]]
     for strike, value in expected.items():
-        assert drawn[strike] == pytest.approx(value * scale, rel=1e-6)
+        assert drawn[strike] == pytest.approx(value * scale, rel=2.5e-4)
 
 
 def test_no_answer_holds_nan_or_infinity(snapshot: Snapshot, chain: Chain) -> None:
@@ -126,9 +126,9 @@ def test_typed_arrays_keep_values_and_lose_infinities() -> None:
     assert decoded(typed(np.ones((2, 3)))).shape == (2, 3)
 
 
-def test_coarse_values_are_within_a_fiftieth_of_a_percent() -> None:
+def test_coarse_values_are_within_a_fortieth_of_a_percent() -> None:
     exact = np.array([1e-12, 3.14159, -2.71828e9, 0.0, 1.0])
-    np.testing.assert_allclose(decoded(coarse(exact)), exact, rtol=2e-4)
+    np.testing.assert_allclose(decoded(coarse(exact)), exact, rtol=2.5e-4)
     assert np.isnan(decoded(coarse([np.nan]))[0])
 
 
@@ -138,8 +138,7 @@ def test_the_profile_crosses_zero_on_the_axis() -> None:
     )
     line = next(trace for trace in traces if trace["meta"]["part"] == "line")
     assert 102.5 in decoded(line["y"])
-    positive = next(trace for trace in traces if trace["meta"]["part"] == "positive")
-    assert decoded(positive["x"]).min() == 0
+    assert decoded(line["x"])[list(decoded(line["y"])).index(102.5)] == 0
 
 
 def test_a_smoothed_curve_passes_through_every_point_given() -> None:

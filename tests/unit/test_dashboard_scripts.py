@@ -121,6 +121,7 @@ def judged(ack_: dict[str, Any] | None, silent: int = 0, status: int | None = No
         ("stale", {"feed": {"frame": NOW - 31_000}}),
         ("down", {"feed": {"heartbeat": NOW - 11_000}}),
         ("down", {"feed": {"state": "stopped"}}),
+        ("down", {"feed": {"heartbeat": None}}),
         ("down", {"feed": {"state": "signed_out"}}),
         ("delayed", {"feed": {"state": "reconnecting", "frame": NOW - 4000}}),
         ("stale", {"feed": {"state": "reconnecting", "frame": NOW - 40_000}}),
