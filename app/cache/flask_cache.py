@@ -1,7 +1,7 @@
-"""Flask-Caching for small documents (statistics, rendered pages), kept as JSON in the same store.
+"""Flask-Caching for small documents such as statistics, kept as JSON in the same store.
 
-Flask-Caching's own Redis backend pickles, and would run a payload planted in Redis; this one can't. Market data never
-goes through it.
+Flask-Caching's own Redis backend pickles, and would run a payload planted in Redis; this one can't. It goes through the
+store's time limits and circuit breaker, and works on memory:// as well. Market data never goes through it.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from flask import Flask
-from flask_caching import Cache
 from flask_caching.backends.base import BaseCache
 
 from app.cache.base import Store
 from app.errors import CacheError
 
 
-class JsonBackend(BaseCache):
+class JsonCache(BaseCache):
     """A Flask-Caching backend on a Store: JSON values only; a cache that is away means a miss, not an error."""
 
-    def __init__(self, store: Store, default_timeout: int) -> None:
+    def __init__(self, store: Store, default_timeout: int = 60) -> None:
         super().__init__(default_timeout)
         self._store = store
 
@@ -63,19 +61,3 @@ class JsonBackend(BaseCache):
     def clear(self) -> bool:
         """Not supported: what is kept is small and expires. Says so by returning False."""
         return False
-
-
-def json_backend(app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> BaseCache:
-    """The factory that CACHE_TYPE names; the store comes in CACHE_OPTIONS."""
-    del app, args
-    return JsonBackend(kwargs["store"], config["CACHE_DEFAULT_TIMEOUT"])
-
-
-def install_cache(app: Flask, store: Store, default_timeout_s: int = 5) -> Cache:
-    """The app's Flask-Caching, on `store`."""
-    config = {
-        "CACHE_TYPE": f"{__name__}.{json_backend.__name__}",
-        "CACHE_DEFAULT_TIMEOUT": default_timeout_s,
-        "CACHE_OPTIONS": {"store": store},
-    }
-    return Cache(app, config=config)

@@ -11,13 +11,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from app.cache.base import Loaded, Store, Version
+from app.cache.base import Loaded, Store, Version, wall_ms
+from app.cache.flask_cache import JsonCache
 from app.gex import Surface, expose, fit
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
@@ -26,6 +28,8 @@ from app.models import CacheStats, Event, FeedProblem, SchwabConnection
 SILENT_AFTER_S = 5.0  # the feed writes its status at least once a second
 _SNAPSHOTS_KEPT = 96
 _SURFACES_KEPT = 8
+_STATS = "stats"
+_STATS_LIFE_S = 1
 
 T = TypeVar("T")
 
@@ -96,6 +100,7 @@ class Results:
         self.store = store
         self._rate = rate
         self._surfaces: Latest[Surface] = Latest(_SURFACES_KEPT)
+        self._documents = JsonCache(store)
         self._snapshots: Latest[tuple[Snapshot, Surface, float]] = Latest(_SNAPSHOTS_KEPT)
 
     def get(self, symbol: str, params: Params | None = None) -> Result | None:
@@ -111,7 +116,9 @@ class Results:
 
         def compute() -> tuple[Snapshot, Surface, float]:
             started = time.perf_counter()
-            surface = self._surfaces.get(symbol, loaded.version, lambda: fit(loaded.chain, default_rate=self._rate))
+            surface = self._surfaces.get(
+                symbol, loaded.version, lambda: fit(loaded.chain, default_rate=self._rate)
+            )
             return expose(surface, params), surface, (time.perf_counter() - started) * 1000
 
         snapshot, surface, compute_ms = self._snapshots.get((symbol, params), loaded.version, compute)
@@ -144,8 +151,26 @@ class Results:
         return self.store.events(limit)
 
     def stats(self) -> CacheStats:
-        """How the cache is doing. Never raises."""
-        return self.store.stats()
+        """How the cache is doing, at most a second old. Never raises.
+
+        Every tab asks once a second, and measuring takes Redis eight questions: so one answer serves all processes.
+        """
+        kept = self._documents.get(_STATS)
+        if kept is not None:
+            with suppress(ValidationError, KeyError, TypeError):
+                return _aged(CacheStats.model_validate(kept["stats"]), wall_ms() - kept["at_ms"])
+        stats = self.store.stats()
+        if stats.healthy:
+            document = {"at_ms": wall_ms(), "stats": stats.model_dump(mode="json")}
+            self._documents.set(_STATS, document, _STATS_LIFE_S)
+        return stats
+
+
+def _aged(stats: CacheStats, elapsed_ms: int) -> CacheStats:
+    """Statistics of a moment ago: the chains are that much older now."""
+    older = max(0, elapsed_ms) / 1000
+    ages = {symbol: None if age is None else age + older for symbol, age in stats.ages_s.items()}
+    return stats.model_copy(update={"ages_s": ages})
 
 
 def _silent(status: SchwabConnection) -> SchwabConnection | None:

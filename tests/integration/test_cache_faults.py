@@ -14,8 +14,9 @@ import pytest
 import redis
 
 from app.cache.embedded import EmbeddedRedis
-from app.cache.flask_cache import JsonBackend
+from app.cache.flask_cache import JsonCache
 from app.cache.redis_store import RedisStore
+from app.cache.results import Results
 from app.errors import CacheError
 from tests.small import moved, small_chain
 from tests.support import ROOT, clean_environment, eventually
@@ -185,7 +186,7 @@ def test_two_readers_on_threads_decode_a_version_once(own_redis: EmbeddedRedis) 
 
 
 def test_the_page_cache_is_json_and_survives_a_dead_redis(own_redis: EmbeddedRedis) -> None:
-    cache = JsonBackend(RedisStore(own_redis.url), 60)
+    cache = JsonCache(RedisStore(own_redis.url), 60)
     assert cache.set("stats", {"hits": 1})
     assert cache.get("stats") == {"hits": 1}
     raw(own_redis).set("kv:page:planted", pickle.dumps(print))
@@ -193,6 +194,19 @@ def test_the_page_cache_is_json_and_survives_a_dead_redis(own_redis: EmbeddedRed
     own_redis.stop()
     assert cache.get("stats") is None
     assert not cache.set("stats", {})
+
+
+def test_statistics_are_measured_once_a_second_for_all_processes(own_redis: EmbeddedRedis) -> None:
+    one, two = Results(RedisStore(own_redis.url)), Results(RedisStore(own_redis.url))
+    RedisStore(own_redis.url).publish(small_chain(), 1)
+    first = one.stats()
+    second = two.stats()
+    measured = raw(own_redis).info("commandstats")["cmdstat_dbsize"]["calls"]
+    assert measured == 1
+    assert second.ping_ms == first.ping_ms
+    assert (second.ages_s["SPX"] or 0) >= (first.ages_s["SPX"] or 0)
+    own_redis.stop()
+    assert not two.stats().healthy, "a dead Redis is seen at once"
 
 
 def test_the_embedded_redis_listens_on_no_port_in_a_folder_of_its_own(own_redis: EmbeddedRedis) -> None:
