@@ -67,6 +67,7 @@ class Market:
         self._start_ms = clock.now_ms()
         self._assets: dict[str, Asset] = {}
         self._books: dict[str, tuple[tuple[date, date], Book]] = {}
+        self._roots: dict[str, str] = {}
         self._recording = _recording(options, self._start_ms)
         self.symbols = tuple(dict.fromkeys((*self._recorded(), *options.symbols)))
         for symbol in self.symbols:
@@ -110,12 +111,14 @@ class Market:
         key = (self.clock.listing_day(now), self.clock.interest_day(now))
         if symbol not in self._books or self._books[symbol][0] != key:
             self._books[symbol] = (key, self._open_book(asset, *key))
+            self._roots |= {series.root: symbol for series in self._books[symbol][1].listing.series}
         return self._books[symbol][1]
 
     def find_option(self, text: str) -> tuple[Book, int] | None:
         """The book and row of a 21-character option symbol; None when there is no such contract."""
         try:
-            book = self.book(underlying_of(OptionSymbol.parse(text).root))
+            root = OptionSymbol.parse(text).root
+            book = self.book(self._roots.get(root) or underlying_of(root))
         except SymbolError:
             return None
         row = None if book is None else book.row.get(text)

@@ -21,6 +21,12 @@ def reset(request: web.Request) -> None:
     transport.abort()
 
 
+def drop(request: web.Request) -> None:
+    """End the connection at once, without a close frame, whatever was still to be sent."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
 def freeze(request: web.Request) -> None:
     """Read nothing any more: the connection stays open and nobody is there."""
     transport: Any = request.transport

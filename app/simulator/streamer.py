@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from app.simulator.commands import Session
 from app.simulator.faults import Counters, Cut, Faults
 from app.simulator.market import Market
 from app.simulator.options import Options
-from app.simulator.sockets import freeze, reset, thaw
+from app.simulator.sockets import drop, freeze, reset, thaw
 from app.simulator.tokens import TokenMint
 
 _BAD_FRAMES = (
@@ -105,6 +106,9 @@ class Streamer:
                 await other.end(self._options.open.displaced)
 
 
+Displace = Callable[["Connection"], Awaitable[None]]
+
+
 class Connection:
     """One socket with its session."""
 
@@ -118,7 +122,7 @@ class Connection:
         self._sent_at = self._busy_at = time.monotonic()
         self._closing: asyncio.Task[bool] | None = None
 
-    async def run(self, displace: Any) -> None:
+    async def run(self, displace: Displace) -> None:
         """Read commands until the socket ends; changes go out meanwhile."""
         ticking = asyncio.create_task(self._tick_for_ever())
         try:
@@ -132,7 +136,7 @@ class Connection:
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await ticking
 
-    async def _command(self, text: str, displace: Any) -> None:
+    async def _command(self, text: str, displace: Displace) -> None:
         if self._faults.half_open:
             return
         logged_in = self.session.logged_in
@@ -157,7 +161,14 @@ class Connection:
             if self._faults.half_open:
                 freeze(self._request)
             elif self.session.logged_in and not self._faults.silent:
-                await self._tick()
+                await self._tick_or_end()
+
+    async def _tick_or_end(self) -> None:
+        try:
+            await self._tick()
+        except Exception:
+            drop(self._request)  # a stream that has lost its pulse must not look like a quiet market
+            raise
 
     async def _tick(self) -> None:
         frames = self.session.changes(self._market.instant())
@@ -193,9 +204,7 @@ class Connection:
         if how == "rst":
             reset(self._request)
         elif how == "1006":
-            transport = self._request.transport
-            if transport is not None:
-                transport.close()
+            drop(self._request)
         elif how == "30":
             await self._stop("Stop streaming due to administrator action")
         else:

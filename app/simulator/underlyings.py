@@ -84,7 +84,8 @@ def _stock(
     symbol: str, name: str, spot: float, vol: float, dividend: float, beta: float, oi: float = 4e6
 ) -> Profile:
     step = 1.0 if spot < 150 else 2.5 if spot < 500 else 5.0
-    return Profile(symbol, name, "EQUITY", spot, vol, dividend, 2000, step, "", symbol, beta, oi)
+    root = symbol.replace("/", "")
+    return Profile(symbol, name, "EQUITY", spot, vol, dividend, 2000, step, "", root, beta, oi)
 
 
 _KNOWN = (

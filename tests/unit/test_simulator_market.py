@@ -243,3 +243,26 @@ def test_neighbouring_expiries_have_no_gap_in_total_variance_between_am_and_pm()
                 float(book.model.surface.total_vol(np.zeros(1, int), np.zeros(1), np.array([years]))[0])
             )
     assert all(a < b for a, b in pairwise(totals))
+
+
+def test_a_share_class_has_its_own_root_and_is_found_by_it() -> None:
+    traded = market("BRK/B")
+    book = traded.book("BRK/B")
+    assert book is not None
+    assert book.symbols[0].startswith("BRKB  26")
+    assert traded.find_option(book.symbols[7]) == (book, 7)
+    assert traded.find_asset("BRK/B") is book.asset
+
+
+def test_a_jump_moves_the_price_from_now_on_and_leaves_the_past() -> None:
+    traded = market("SPX")
+    book = traded.book("SPX")
+    assert book is not None
+    at = to_ms(START)
+    before, close = book.asset.spot(at - 60_000), book.asset.day(at).close
+    here = book.asset.spot(at)
+    assert traded.jump("SPX", -3)
+    assert book.asset.spot(at) == pytest.approx(0.97 * here, rel=1e-5)
+    assert book.asset.spots(np.array([at - 60_000.0, at])).tolist() == [before, book.asset.spot(at)]
+    assert book.asset.day(at).close == close
+    assert not traded.jump("NOSUCH", 1)
