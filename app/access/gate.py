@@ -59,9 +59,10 @@ class Gate:
         connection: Callable[[], SchwabConnection | None],
     ) -> Gate:
         """The door of one server."""
-        owner = Owner(store, settings.data_dir / "owner", settings.owner_allowlist)
-        keys = ApiKeys.open(settings, store)
-        return cls(settings, broker, Sessions(store), PendingLogins(store), owner, keys, connection)
+        realm = "simulator" if settings.simulated else "schwab"
+        owner = Owner(store, settings.data_dir, realm, settings.owner_allowlist)
+        keys = ApiKeys.open(settings, store, realm)
+        return cls(settings, broker, Sessions(store, realm), PendingLogins(store), owner, keys, connection)
 
     def begin(self, browser: str, origin: str) -> str:
         """Start a login of that browser; returns the address at Schwab. Raises AuthError, CacheError."""

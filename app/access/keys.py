@@ -49,10 +49,12 @@ class ApiKeys:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, settings: Settings, store: Store) -> ApiKeys:
-        """Where they outlast a restart: the user's own Redis, else a file in DATA_DIR."""
+    def open(cls, settings: Settings, store: Store, realm: str) -> ApiKeys:
+        """Where they outlast a restart: the user's own Redis, else a file in DATA_DIR. Each realm has its own."""
         own = store.backend == "redis"
-        return cls(RedisSlot(store, "keys") if own else FileSlot(settings.data_dir / "api-keys"))
+        return cls(
+            RedisSlot(store, f"keys-{realm}") if own else FileSlot(settings.data_dir / f"keys-{realm}")
+        )
 
     def all(self) -> list[ApiKey]:
         """Every key, oldest first. Raises CacheError when they can't be read and never were."""

@@ -20,7 +20,6 @@ from app.errors import AuthError, SettingsError
 
 log = logging.getLogger(__name__)
 
-_KEY = "owner"
 _CLAIM_MS = 10_000
 _SALT = b"gex-dashboard owner identity"
 
@@ -36,13 +35,15 @@ class Owner:
 
     Args:
         store: shared by all workers.
-        path: a file that outlives the cache, which the embedded Redis does not.
+        folder: where a file outlives the cache, which the embedded Redis does not.
+        realm: the owner in one realm is nobody in another: who tried the demo first has claimed nothing.
         allowlist: identities, separated by commas; when given, they alone decide.
     """
 
-    def __init__(self, store: Store, path: Path, allowlist: str = "") -> None:
+    def __init__(self, store: Store, folder: Path, realm: str, allowlist: str = "") -> None:
         self._store = store
-        self._path = path
+        self._key = f"owner:{realm}"
+        self._path = folder / f"owner-{realm}"
         self._allowed = [part.strip().lower() for part in allowlist.split(",") if part.strip()]
 
     def admit(self, identity: str) -> None:
@@ -57,29 +58,29 @@ class Owner:
 
     def known(self) -> str | None:
         """The owner's identity, None before the first sign-in. Raises CacheError."""
-        kept = self._store.get(_KEY)
+        kept = self._store.get(self._key)
         if kept is not None:
             return kept.decode()
         filed = self._read()
         if filed is not None:
-            self._store.put(_KEY, filed.encode())
+            self._store.put(self._key, filed.encode())
         return filed
 
     def _claim(self, identity: str) -> str:
         claimant = secrets.token_hex(8)
-        if self._store.acquire(_KEY, claimant, _CLAIM_MS) is None:
+        if self._store.acquire(self._key, claimant, _CLAIM_MS) is None:
             raise AuthError("Another sign-in is under way.", cure="Try again in a few seconds.")
         try:
             known = self.known()
             if known is None:
                 self._write(identity)
-                self._store.put(_KEY, identity.encode())
+                self._store.put(self._key, identity.encode())
                 log.info(
                     "the first account has signed in and owns this dashboard", extra={"identity": identity}
                 )
             return known or identity
         finally:
-            self._store.release(_KEY, claimant)
+            self._store.release(self._key, claimant)
 
     def _read(self) -> str | None:
         try:

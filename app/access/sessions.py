@@ -37,10 +37,15 @@ class Sessions:
 
     While the cache is away a session that this process has seen stays good, so that its owner can go on looking at the
     last copy; one that it hasn't seen can't be judged: CacheError.
+
+    Args:
+        store: shared by all workers.
+        realm: sessions of one realm are worth nothing in another: anybody can sign in to the simulator.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, realm: str) -> None:
         self._store = store
+        self._realm = realm
         self._seen: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -49,14 +54,14 @@ class Sessions:
         now = time.time()
         session = Session(identity, now, now + SESSION_LIFE_S)
         secret = secrets.token_urlsafe(32)
-        self._store.put(_key(secret), orjson.dumps(asdict(session)), SESSION_LIFE_S)
+        self._store.put(self._key(secret), orjson.dumps(asdict(session)), SESSION_LIFE_S)
         return secret
 
     def find(self, secret: str) -> Session | None:
         """The live session of this id. Raises CacheError when the cache is away and the session was never seen."""
         if not secret:
             return None
-        key = _key(secret)
+        key = self._key(secret)
         try:
             found = _parse(self._store.get(key))
         except CacheError:
@@ -70,8 +75,11 @@ class Sessions:
     def revoke(self, secret: str) -> None:
         """End a session, here and everywhere. Raises CacheError."""
         if secret:
-            self._remember(_key(secret), None)
-            self._store.delete(_key(secret))
+            self._remember(self._key(secret), None)
+            self._store.delete(self._key(secret))
+
+    def _key(self, secret: str) -> str:
+        return f"session:{self._realm}:{digest(secret)}"
 
     def _recall(self, key: str) -> Session | None:
         with self._lock:
@@ -84,10 +92,6 @@ class Sessions:
                 self._seen[key] = session
             while len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
-
-
-def _key(secret: str) -> str:
-    return f"session:{digest(secret)}"
 
 
 def _parse(data: bytes | None) -> Session | None:

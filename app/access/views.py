@@ -90,7 +90,7 @@ def callback() -> ResponseReturnValue:
     if elsewhere:
         query = request.query_string.decode("ascii", "replace")
         return redirect(f"{elsewhere}/login/callback?{query}", code=303)
-    return _complete(request.url)
+    return _complete("?" + request.query_string.decode("ascii", "replace"))
 
 
 def _begun_elsewhere() -> str:

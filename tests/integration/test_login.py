@@ -81,17 +81,24 @@ def schwab(ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def product(schwab: str, ports: tuple[int, int], redis_url: str, tmp_path: Path) -> Iterator[Deployment]:
-    port = free_port()
-    callback = f"https://127.0.0.1:{ports[1]}"
+    with _deployed(schwab, ports[1], redis_url, tmp_path) as deployment:
+        yield deployment
+
+
+@contextlib.contextmanager
+def _deployed(
+    schwab: str, callback_port: int, redis_url: str, data_dir: Path, secret: str = APP_SECRET
+) -> Iterator[Deployment]:
+    port, callback = free_port(), f"https://127.0.0.1:{callback_port}"
     settings = load_settings(
         _env_file=None,
         port=port,
         access="private",
         redis_url=redis_url,
-        data_dir=tmp_path,
+        data_dir=data_dir,
         schwab_api_url=schwab,
         schwab_app_key=APP_KEY,
-        schwab_app_secret=APP_SECRET,
+        schwab_app_secret=secret,
         schwab_callback_url=callback,
     )
     services = build_services(settings)
@@ -176,11 +183,9 @@ def test_another_browser_gets_nowhere_with_the_address(product: Deployment) -> N
     assert not product.services.oauth.signed_in()
 
 
-def test_a_wrong_secret_is_named(schwab: str, product: Deployment, tmp_path: Path) -> None:
-    back = approve(product.begin())
-    product.services.oauth._secret = "wrong"
-
-    answer = product.come_back(back)
+def test_a_wrong_secret_is_named(schwab: str, ports: tuple[int, int], redis_url: str, tmp_path: Path) -> None:
+    with _deployed(schwab, ports[1], redis_url, tmp_path, secret="another16letters") as product:
+        answer = product.come_back(approve(product.begin()))
 
     assert answer.status_code == 400
     assert "SCHWAB_APP_SECRET" in answer.text

@@ -1,0 +1,35 @@
+"""What the demo leaves behind is worth nothing once the dashboard runs on a real account."""
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.webserver import StandInBroker, make_server
+
+pytestmark = pytest.mark.redis
+
+READ = "/api/v1/cache/stats"
+
+
+def _sign_in(client: FlaskClient) -> int:
+    state = client.post("/login").headers["Location"].rpartition("state=")[2]
+    return client.get(f"/login/callback?code=c&state={state}").status_code
+
+
+def test_who_signed_in_to_the_simulator_is_nobody_at_schwab(tmp_path: Path, redis_url: str) -> None:
+    shared = {"redis_url": redis_url, "access": "private"}
+    visitor = make_server(
+        tmp_path, StandInBroker(), schwab_api_url="http://127.0.0.1:1", **shared
+    ).test_client()
+    assert _sign_in(visitor) == 303
+    assert visitor.get(READ).status_code == 200
+    kept = visitor.get_cookie("gex_session")
+    assert kept
+
+    real = make_server(tmp_path, StandInBroker(customer="trader"), **shared)
+    visitor = real.test_client()
+    visitor.set_cookie("gex_session", kept.value)
+
+    assert visitor.get(READ).status_code == 401
+    assert _sign_in(real.test_client()) == 303
