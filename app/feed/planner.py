@@ -83,16 +83,18 @@ class Planner:
         self._planned_at, self._planned_limit = self._clock(), limit
         for symbol, book in self._books.items():
             if len(book):
+                self.weights[symbol] = self._weigh(book, first=symbol not in self._planned)
                 self._planned[symbol] = (book.contracts, book.spot)
-                self.weights[symbol] = self._weigh(book)
         chosen = choose(self.weights, limit, frozenset(self.wanted.options))
         options = tuple(key for keys in chosen.values() for key in keys)
         self.owner = {key: symbol for symbol, keys in chosen.items() for key in keys}
         if set(options) != set(self.wanted.options):
             self.wanted = Wanted(self.wanted.equities, options)
 
-    def _weigh(self, book: Book) -> Weights:
+    def _weigh(self, book: Book, *, first: bool) -> Weights:
         chain = book.peek(round(self._wall() * 1000))
+        if first:  # at once, by the vendor's gamma: compiling our own may take seconds
+            return weigh(chain, np.full(len(chain), np.nan))
         try:
             gamma = contract_gamma(fit(chain, default_rate=self._rate))
         except Exception:  # the vendor's gamma ranks well enough

@@ -11,7 +11,8 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -121,17 +122,35 @@ class Sweeper:
     # --- one round --------------------------------------------------------------------------------
 
     def _round(self) -> None:
+        """Read everything once. An underlying that fails is left for the next round; the others go on."""
         self._read_hours()
         self._unreadable = 0
+        failed: dict[str, BrokerError] = {}
         later: deque[tuple[Swept, Window]] = deque()
         for swept in self._awake():
-            if self._list(swept):
-                later += [(swept, window) for window in self._near_first(swept)]
+            with self._failing(swept, failed):
+                if self._list(swept):
+                    later += [(swept, window) for window in self._near_first(swept)]
         for swept, window in later:
-            self._read(swept, window)
+            if swept.book.symbol not in failed:
+                with self._failing(swept, failed):
+                    self._read(swept, window)
+        for error in failed.values():
+            raise error
         self._failures = 0
         if not self._unreadable:
             self._board.well("sweep")
+
+    @contextmanager
+    def _failing(self, swept: Swept, failed: dict[str, BrokerError]) -> Iterator[None]:
+        """Note a failure of one underlying. "Too many requests" and a refused login concern all, and end the round."""
+        try:
+            yield
+        except RateLimited:
+            raise
+        except BrokerError as error:
+            failed[swept.book.symbol] = error
+            self._board.trouble("sweep", error, about=swept.book.symbol)
 
     def _awake(self) -> list[Swept]:
         now = self._clock()
@@ -247,7 +266,10 @@ class Sweeper:
         if isinstance(error, SignInNeeded):
             self._stop.wait(1.0)  # the stream's thread sees to the login
             return
-        self._board.trouble("sweep", error)
+        if not isinstance(error, BrokerError) or isinstance(
+            error, RateLimited
+        ):  # else it was told with its symbol
+            self._board.trouble("sweep", error)
         wait = full_jitter(self._failures + 2, random.uniform(0.5, 1))
         if isinstance(error, AuthError):
             wait = _AUTH_PAUSE_S

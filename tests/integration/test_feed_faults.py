@@ -229,3 +229,13 @@ def test_while_redis_is_gone_the_stream_goes_on_and_the_cache_is_filled_on_its_r
         eventually(lambda: fresh.load("AAPL"), 5, "the chain is there again")
         eventually(lambda: feed.status().state == "live", 5)
         assert control.state()["logins"] == logins
+
+
+def test_one_underlying_that_fails_does_not_hold_up_the_others(memory: Store, tmp_path: Path) -> None:
+    with running_simulator("--symbols", "AAPL,MSFT", "--rate-limit", "0") as url:
+        control = Control(url)
+        control.fail(500, path="/expirationchain", count=1)
+        with running_feed(url, memory, tmp_path, symbols="AAPL,MSFT") as feed:
+            feed.whole("MSFT")
+            feed.whole("AAPL")
+            eventually(lambda: feed.problem() == "", 10)
