@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -293,6 +292,3 @@ def _say(text: str) -> None:
     """For the person at the terminal; the log goes to stderr."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-ROOT = Path(__file__).resolve().parents[1]

@@ -19,6 +19,11 @@ def open_store(url: str, *, embedded: bool = False) -> Store:
     """
     if url == MEMORY_URL:
         return MemoryStore()
+    if not url:
+        raise SettingsError(
+            "REDIS_URL is not set, and nothing has started a Redis",
+            cure="Start with `python -m app run`, which does, or set REDIS_URL.",
+        )
     try:
         return RedisStore(url, embedded=embedded)
     except (ValueError, TypeError) as error:

@@ -6,7 +6,6 @@ import argparse
 import os
 from pathlib import Path
 
-from app.chainfile import read_chain
 from app.commands import run
 from app.errors import ChainFileError
 from app.market.symbols import canonical
@@ -39,6 +38,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _with_chain(path: Path, symbols: list[str]) -> list[str]:
     """The symbols to follow with this file: its own first. Raises ChainFileError when it holds no chain."""
+    from app.chainfile import read_chain  # NumPy is needed for nothing else here
+
     symbol = read_chain(path).symbol
     if not symbol:
         raise ChainFileError(f"{path}: the chain does not say which underlying it is of")

@@ -8,11 +8,13 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from app.errors import SettingsError
-from app.hosting import ROOT
 from app.processes import die_with_parent
 from app.settings import Settings, get_settings
+
+CONFIGURATION = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
         "-m",
         "gunicorn",
         "--config",
-        str(ROOT / "gunicorn.conf.py"),
+        str(CONFIGURATION),
         "app.wsgi:server",
     ]
     os.execv(sys.executable, command)  # noqa: S606 - the same process, so that signals and parent stay
