@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -83,8 +84,27 @@ class Options:
             check_callback(url)
         if not self.app_key or not self.app_secret or ":" in self.app_key:
             raise SettingsError("the simulator needs an app key (without a colon) and an app secret")
-        if self.tick_s <= 0 or self.greeks_s <= 0:
-            raise SettingsError("--tick and --greeks are seconds and must be above 0")
+        if not 0 <= self.port <= 65_535:
+            raise SettingsError(f"--port: {self.port} is no port")
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        above_0 = (
+            "tick_s",
+            "greeks_s",
+            "body_limit",
+            "symbol_limit",
+            "idle_s",
+            "code_life_s",
+            "access_life_s",
+        )
+        for name in (*above_0, "refresh_life_s", "rate_limit"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0 or (value == 0 and name != "rate_limit"):
+                raise SettingsError(f"--{name.removesuffix('_s').replace('_', '-')}: {value} is out of range")
+        for name in ("heartbeat_s", "retry_after_s", "frame_items", "equities_limit"):
+            if not 0 <= getattr(self.open, name) < math.inf:
+                raise SettingsError(f"--{name.removesuffix('_s').replace('_', '-')}: out of range")
 
 
 def check_callback(url: str) -> None:

@@ -554,7 +554,8 @@ def test_stream_quote_and_chain_agree_on_one_contract(broker: Broker) -> None:
 def test_wrong_options_end_in_one_line_and_a_code() -> None:
     wrong = [
         ["--callback-url", "https://localhost:1"], ["--callback-url", "http://example.com"], ["--symbols", "$$$"],
-        ["--start", "now"], ["--chain", "pyproject.toml"], ["--tick", "0"],
+        ["--start", "now"], ["--chain", "pyproject.toml"], ["--tick", "0"], ["--tick", "nan"],
+        ["--port", "70000"], ["--rate-limit", "-1"], ["--app-key", ""], ["--heartbeat", "inf"],
     ]  # fmt: skip
     for options in wrong:
         command = [sys.executable, "-m", "app", "simulate", "--port", "0", *options]
