@@ -18,10 +18,6 @@ from app.gex import kernels
 
 F64 = NDArray[np.float64]
 
-# Below this normalised price nothing but rounding is left.
-_SMALLEST = 1e-60
-_MAX_LOG_MONEYNESS = 20.0
-
 
 def black(F: ArrayLike, K: ArrayLike, x: ArrayLike, right: Any) -> F64:
     """Undiscounted Black-76 price in $, broadcast.
@@ -70,36 +66,40 @@ def otm_total_vol(time_value: F64, forward: F64, strike: F64, guess: F64 | None 
         forward, strike: $.
         guess: x known to be near, such as the last one: saves a step where it is given and finite.
     """
-    with np.errstate(all="ignore"):
-        root = np.sqrt(forward * strike)
-        b = time_value / root
-        y = np.abs(np.log(forward / strike))
-        bound = np.minimum(forward, strike) / root
-        valid = (b > _SMALLEST) & (b < bound) & (y < _MAX_LOG_MONEYNESS) & (forward > 0)
-    out = np.full(np.shape(b), np.nan)
-    out[valid] = _inverted(
-        b[valid], y[valid], (np.abs(forward - strike) / root)[valid], None if guess is None else guess[valid]
-    )
-    return out
+    value, forward, strike = np.broadcast_arrays(time_value, forward, strike)
+    shape, n = value.shape, value.size
+    flat = [np.ascontiguousarray(column, np.float64).reshape(n) for column in (value, forward, strike)]
+    b, log_b, y, sinh_y = np.empty((4, n))
+    kernels.normalise(flat[0], flat[1], flat[2], b, log_b, y, sinh_y)
+    return _inverted(b, log_b, y, sinh_y, None if guess is None else guess.reshape(n)).reshape(shape)
 
 
-def _inverted(b: F64, y: F64, sinh_y: F64, guess: F64 | None) -> F64:
-    """x of normalised prices; NaN where the steps don't settle inside the range."""
-    known = guess is not None and bool(np.all(guess > 0))
-    x = guess.copy() if known and guess is not None else np.empty_like(b)
-    if not known:
+def _inverted(b: F64, log_b: F64, y: F64, sinh_y: F64, guess: F64 | None) -> F64:
+    """x of normalised prices; NaN where there is no price or the steps don't settle inside the range."""
+    if guess is None:
+        x = np.empty_like(b)
         kernels.seed_total_vol(b, sinh_y, x)
-        if guess is not None:
-            x = np.where(guess > 0, guess, x)
-    log_b = np.log(b)
-    kernels.refine_total_vol(log_b, y, x, 1 if known else 2)
+    else:
+        x = _warm(b, sinh_y, guess)
+    kernels.refine_total_vol(log_b, y, x, 2 if guess is None else 1)
     before = x.copy()
     kernels.refine_total_vol(log_b, y, x, 1)
     # cubic convergence: a last move below 1e-5 leaves 1e-15
-    rough = np.flatnonzero(~(np.abs(x - before) <= 1e-5 * x))
+    rough = np.flatnonzero(~(np.abs(x - before) <= 1e-5 * x) & (b > 0))
     if rough.size:
         x[rough] = _patiently(log_b[rough], y[rough], x[rough])
-    x[x >= kernels.MAX_TOTAL_VOL] = np.nan
+    x[~((b > 0) & (x < kernels.MAX_TOTAL_VOL))] = np.nan
+    return x
+
+
+def _warm(b: F64, sinh_y: F64, guess: F64) -> F64:
+    """The guess; a first step from the seed where there is none."""
+    unknown = ~(guess > 0)
+    x = np.where(unknown, 0.1, guess)
+    if (unknown & (b > 0)).any():
+        seed = np.empty_like(b)
+        kernels.seed_total_vol(b, sinh_y, seed)
+        x[unknown] = seed[unknown]
     return x
 
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex.params import Params, Side
-from app.gex.quotes import by_node, count_by_node
+from app.gex.quotes import by_node
 from app.gex.surface import Surface
-from app.market.chain import Quotes
 
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -46,12 +45,7 @@ Legs = tuple[LegExposure, LegExposure]
 def leg_exposures(surface: Surface, params: Params, chosen: Bools) -> Legs:
     """Calls and puts; `chosen` says which nodes are in, shape (m,)."""
     per_share = surface.density * unit_factor(surface, params)
-    call_sign, put_sign = SIGNS[params.side]
-    layout = surface.layout
-    return (
-        _leg(surface, params, layout.call_row, call_sign, per_share, chosen),
-        _leg(surface, params, layout.put_row, put_sign, per_share, chosen),
-    )
+    return _leg(surface, params, 0, per_share, chosen), _leg(surface, params, 1, per_share, chosen)
 
 
 def unit_factor(surface: Surface, params: Params) -> float:
@@ -59,30 +53,31 @@ def unit_factor(surface: Surface, params: Params) -> float:
     return 0.01 if params.unit == "per_1pct" else 1.0 / surface.spot
 
 
-def signed_contracts(quotes: Quotes, rows: NDArray[np.int64], params: Params, sign: float) -> F64:
-    """s w of the contracts in these rows of the chain (-1: not listed); NaN where the weight is unknown."""
+def signed_contracts(params: Params, leg: int, open_interest: F64, volume: F64, flow: F64) -> F64:
+    """s w of calls (leg 0) or puts (leg 1); NaN where the weight is unknown.
+
+    Flow is customers' purchases less sales: they leave the dealer short, calls and puts alike, so no side is assumed.
+    """
     if params.weight == "flow":
-        # customers' purchases leave the dealer short, calls and puts alike: no side is assumed
-        flow = by_node(rows, quotes.flow)
         return np.where(np.abs(flow) <= _LARGEST_FLOW, -flow, np.nan)
+    sign = SIGNS[params.side][leg]
     if params.weight == "oi":
-        return sign * count_by_node(rows, quotes.open_interest)
-    if params.weight == "volume":
-        return sign * count_by_node(rows, quotes.volume)
-    return sign * (count_by_node(rows, quotes.open_interest) + count_by_node(rows, quotes.volume))
+        return sign * open_interest
+    return sign * (volume if params.weight == "volume" else open_interest + volume)
 
 
-def _leg(
-    surface: Surface, params: Params, rows: NDArray[np.int64], sign: float, per_share: F64, chosen: Bools
-) -> LegExposure:
-    quotes = surface.chain.quotes
-    weight = signed_contracts(quotes, rows, params, sign) * surface.layout.multiplier
-    used = chosen & (rows >= 0) & np.isfinite(per_share) & np.isfinite(weight)
+def _leg(surface: Surface, params: Params, leg: int, per_share: F64, chosen: Bools) -> LegExposure:
+    layout = surface.layout
+    rows = (layout.call_row, layout.put_row)[leg]
+    open_interest, volume = surface.open_interest[leg], surface.volume[leg]
+    flow = by_node(rows, surface.chain.quotes.flow) if params.weight == "flow" else volume
+    weight = signed_contracts(params, leg, open_interest, volume, flow) * layout.multiplier
+    used = chosen & np.isfinite(per_share) & np.isfinite(weight)
     return LegExposure(
         listed=rows >= 0,
         weight=weight,
         gex=np.where(used, weight * per_share, 0.0),
         used=used,
-        open_interest=count_by_node(rows, quotes.open_interest),
-        volume=count_by_node(rows, quotes.volume),
+        open_interest=open_interest,
+        volume=volume,
     )

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.exposure import SIGNS, signed_contracts
+from app.gex.exposure import signed_contracts
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import Params
 from app.gex.profile import Bells, grid, nearest, roots
-from app.gex.quotes import Leg, leg_of
+from app.gex.quotes import Leg, by_node, count_by_node, leg_of
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels
 from app.gex.surface import PARITY, Surface, fit, series_forwards
@@ -225,8 +225,13 @@ class Engine:
         """Signed shares of these nodes' calls (0) or puts (1); 0 where unknown or not chosen."""
         layout = self._surface.layout
         rows = (layout.call_row, layout.put_row)[leg][nodes]
+        quotes = self._surface.chain.quotes
         signed = signed_contracts(
-            self._surface.chain.quotes, rows, self._params, SIGNS[self._params.side][leg]
+            self._params,
+            leg,
+            count_by_node(rows, quotes.open_interest),
+            count_by_node(rows, quotes.volume),
+            by_node(rows, quotes.flow),
         )
         return np.where(self._chosen[nodes], np.nan_to_num(signed), 0.0) * layout.multiplier[nodes]
 

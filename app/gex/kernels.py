@@ -109,6 +109,9 @@ _SQRT_HALF = 0.7071067811865476
 _SQRT_2_OVER_PI = 0.7978845608028654
 # Above this total volatility a price no longer tells one from another, and fast_erfcx ends.
 MAX_TOTAL_VOL = 4.0
+# Below this normalised price nothing but rounding is left; beyond this moneyness (sinh) no option is listed.
+_SMALLEST_PRICE = 1e-60
+_FARTHEST = 1e4
 
 
 @kernel
@@ -123,21 +126,40 @@ def normalised_black(y: F64, x: F64, out: F64) -> None:
 
 
 @kernel
+def normalise(time_value: F64, forward: F64, strike: F64, b: F64, log_b: F64, y: F64, sinh_y: F64) -> None:
+    """From prices to b, ln b, y = |ln(F/K)| and |F - K| / sqrt(F K), shape (n,) each, for the inversion.
+
+    Where there is no such price (NaN, nothing, or more than its bound) b is negative, and the rest belongs to some price
+    that has an inverse: whoever calls throws that row away.
+    """
+    for i in range(time_value.size):
+        f, k, p = forward[i], strike[i], time_value[i]
+        root = np.sqrt(f * k)
+        price, bound, apart = p / root, min(f, k) / root, abs(f - k) / root
+        good = price > _SMALLEST_PRICE and price < bound and apart < _FARTHEST
+        b[i] = price if good else -1.0
+        log_b[i] = fast_log(price if good else 0.1)
+        y[i] = abs(fast_log(f / k)) if good else 0.0
+        sinh_y[i] = apart if good else 0.0
+
+
+@kernel
 def seed_total_vol(b: F64, sinh_y: F64, x: F64) -> None:
-    """A first x for price b, within some 0.1 %: the Bachelier inverse, a function of b over moneyness alone.
+    """A first x for price b, near the money within 0.1 %: the Bachelier inverse, a function of b over moneyness alone.
 
     `sinh_y` is |F - K| / sqrt(F K). The six coefficients are a least-squares fit of h/a over w = 1/sqrt(1 + a), where
     a = atanh of the time value's complement; exact inversion follows in `refine_total_vol`.
     """
     for i in range(b.size):
-        u = sinh_y[i] / b[i]
+        price = b[i] if b[i] > 0.0 else 0.1
+        u = sinh_y[i] / price
         log_u = fast_log(1.0 + u)
         ratio = 1.0 + 0.5 * u if u < 1e-5 else u / log_u
         w = 1.0 / np.sqrt(1.0 + 0.5 * log_u)
         p = 8.3043404 * w - 32.963042
         p = ((p * w + 50.144731) * w - 35.289775) * w + 11.057068
         p = ((p * w - 2.624811) * w + 2.1693841) * w
-        x[i] = min(max(2.0 * b[i] * ratio / p, 1e-9), MAX_TOTAL_VOL)
+        x[i] = min(max(2.0 * price * ratio / p, 1e-9), MAX_TOTAL_VOL)
 
 
 @kernel

@@ -48,9 +48,10 @@ def legs_of(layout: Layout, quotes: Quotes) -> tuple[Leg, Leg]:
 
 def by_node(rows: NDArray[np.int64], column: NDArray[np.floating]) -> F64:
     """A column of the chain by node: NaN where the leg isn't listed, shape (m,)."""
-    out = np.full(len(rows), np.nan)
-    listed = rows >= 0
-    out[listed] = column[rows[listed]]
+    if not len(column):
+        return np.full(len(rows), np.nan)
+    out = column[rows].astype(np.float64)
+    out[rows < 0] = np.nan
     return out
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from app.gex import series_kernels
 from app.gex.black import otm_total_vol
 from app.gex.layout import Layout, layout_of
-from app.gex.quotes import Leg, legs_of
+from app.gex.quotes import Leg, count_by_node, legs_of
 from app.gex.rates import HIGHEST, LOWEST, parity_rate
 from app.gex.vols import OTHER_LEG, OTM, fill_vols, offered_limits, priced_vols, vendor_vols
 from app.market.chain import Chain
@@ -90,6 +90,18 @@ class Surface:
     def gamma(self) -> F64:
         """Gamma of each node, 1/$, shape (m,): a strike's call and put share it."""
         return self.density / self.spot**2
+
+    @cached_property
+    def open_interest(self) -> tuple[F64, F64]:
+        """Contracts held, calls and puts of each node, shape (m,) each; NaN where unknown."""
+        held = self.chain.quotes.open_interest
+        return count_by_node(self.layout.call_row, held), count_by_node(self.layout.put_row, held)
+
+    @cached_property
+    def volume(self) -> tuple[F64, F64]:
+        """Contracts traded today, calls and puts of each node, shape (m,) each; NaN where unknown."""
+        traded = self.chain.quotes.volume
+        return count_by_node(self.layout.call_row, traded), count_by_node(self.layout.put_row, traded)
 
     @cached_property
     def band_vols(self) -> tuple[F64, F64]:
