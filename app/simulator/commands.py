@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from app.simulator.candles import ChartLines
 from app.simulator.faults import Counters, Faults
 from app.simulator.lines import EquityLines, FieldList, Item, Lines, OptionLines
 from app.simulator.market import Instant, Market
@@ -22,11 +23,11 @@ SUCCESS, LOGIN_DENIED, NOT_AVAILABLE, SYMBOL_LIMIT, NOT_FOUND, BAD_FORMAT, ADD_F
     21,
     24,
 )
-OPTIONS, EQUITIES = "LEVELONE_OPTIONS", "LEVELONE_EQUITIES"
-# Served by Schwab; nothing is listed there in this simulator, so every key of theirs is unknown and stays silent.
+OPTIONS, EQUITIES, CHARTS = "LEVELONE_OPTIONS", "LEVELONE_EQUITIES", "CHART_EQUITY"
+# Served by Schwab; the simulator has nothing to send there, so their keys are acknowledged and stay silent.
 _EMPTY_SERVICES = frozenset({
-    "LEVELONE_FUTURES", "LEVELONE_FUTURES_OPTIONS", "LEVELONE_FOREX", "CHART_EQUITY", "CHART_FUTURES", "NYSE_BOOK",
-    "NASDAQ_BOOK", "OPTIONS_BOOK", "SCREENER_EQUITY", "SCREENER_OPTION", "ACCT_ACTIVITY",
+    "LEVELONE_FUTURES", "LEVELONE_FUTURES_OPTIONS", "LEVELONE_FOREX", "CHART_FUTURES", "NYSE_BOOK", "NASDAQ_BOOK",
+    "OPTIONS_BOOK", "SCREENER_EQUITY", "SCREENER_OPTION", "ACCT_ACTIVITY",
 })  # fmt: skip
 _DENIED = "Login Denied.: token is invalid or has expired."
 Request = dict[str, Any]
@@ -155,6 +156,8 @@ class Session:
                 self.lines[service] = OptionLines(self._market, slots)
             elif service == EQUITIES:
                 self.lines[service] = EquityLines(self._market)
+            elif service == CHARTS:
+                self.lines[service] = ChartLines(self._market)
             elif service in _EMPTY_SERVICES:
                 self.lines[service] = SilentLines()
             else:

@@ -7,7 +7,6 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.market.calendar import (
     CLOSE,
@@ -20,6 +19,7 @@ from app.market.calendar import (
 )
 from app.simulator.answers import Refusal
 from app.simulator.asset import Asset
+from app.simulator.candles import candles_of
 from app.simulator.fields import Eq
 from app.simulator.market import Market
 from app.simulator.query import bad, choice, flag, number, whole
@@ -36,7 +36,6 @@ _PERIODS = {
 _MINUTES = (1, 5, 10, 15, 30)
 # How far back there is anything, as with Schwab: minutes for weeks, days for years.
 _MINUTES_KEPT_MS, _DAYS_KEPT_MS = 20 * 86_400_000, 5 * 365 * 86_400_000
-_SAMPLES = 6  # looks at the price within one candle
 
 
 def market_hours(market: Market, names: list[str], when: date | None) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def price_history(market: Market, query: Mapping[str, str]) -> dict[str, Any]:
     now = market.instant().market_ms
     first, last, step = _window(query, now)
     starts = [] if last <= first else _starts(first, min(last, now), step, market.options.hours == "always")
-    candles = _candles(asset, np.array(starts, np.float64), step, now)
+    candles = candles_of(asset, np.array(starts, np.float64), step, now)
     body = {"candles": candles, "symbol": query["symbol"], "empty": not candles}
     if flag(query, "needPreviousClose"):
         before = previous_trading_day(
@@ -160,23 +159,6 @@ def _starts(first: int, last: int, step: int, always: bool) -> list[int]:
 def _trades(at_ms: int) -> bool:
     moment = datetime.fromtimestamp(at_ms / 1000, EXCHANGE_TZ)
     return is_trading_day(moment.date()) and OPEN <= moment.time() < close_time(moment.date())
-
-
-def _candles(asset: Asset, starts: NDArray[np.float64], step: int, now: int) -> list[dict[str, Any]]:
-    ends = np.minimum(starts + step, now)
-    looks = np.linspace(starts, ends, _SAMPLES + 1)  # (samples, candles)
-    seen = asset.spots(looks)
-    columns = seen[0], seen.max(axis=0), seen.min(axis=0), seen[-1]
-    per_ms = 0.0 if asset.profile.kind == "INDEX" else asset.profile.open_interest * 6 / 86_400_000
-    volumes = ((ends - starts) * per_ms).astype(np.int64)
-    names = ("open", "high", "low", "close", "volume", "datetime")
-    rows = zip(
-        *(column.tolist() for column in columns),
-        volumes.tolist(),
-        starts.astype(np.int64).tolist(),
-        strict=True,
-    )
-    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def movers(market: Market, symbol: str) -> dict[str, Any]:

@@ -128,6 +128,27 @@ def test_in_market_hours_nothing_expires_on_a_closed_day(base: str) -> None:
     assert "2026-11-26" not in {entry["expirationDate"] for entry in listing}
 
 
+def test_a_candle_comes_when_its_minute_is_over(base: str) -> None:
+    broker = Broker(base)
+    control = at(base, "2026-11-20T10:29:00-05:00")
+    with Stream(broker) as stream:
+        stream.ask("CHART_EQUITY", "SUBS", {"keys": "SPY,ZQZQ", "fields": "0,1,2,3,4,5,6,7,8"})
+        stream.ask("LEVELONE_EQUITIES", "SUBS", {"keys": "SPY", "fields": "0,3"})
+        stream.items(1, "LEVELONE_EQUITIES")
+        control.set_clock(datetime.fromisoformat("2026-11-20T10:30:00.200-05:00"))
+        (candle,) = stream.items(1, "CHART_EQUITY")
+        start = int(datetime.fromisoformat("2026-11-20T10:29:00-05:00").timestamp() * 1000)
+        assert (candle["key"], candle["seq"], candle["7"], candle["8"]) == ("SPY", 1, start, 20777)
+        assert candle["4"] <= min(candle["2"], candle["5"]) <= max(candle["2"], candle["5"]) <= candle["3"]
+        history = broker.get(
+            "/marketdata/v1/pricehistory", symbol="SPY", periodType="day", frequencyType="minute", startDate=start,
+            endDate=start + 60_000,
+        ).json()["candles"]  # fmt: skip
+        assert [history[0][name] for name in ("open", "high", "low", "close", "datetime")] == [
+            candle[field] for field in "23457"
+        ]
+
+
 def test_index_options_can_quote_overnight() -> None:
     night = (
         "--hours",
