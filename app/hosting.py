@@ -78,7 +78,7 @@ class Hosting:
 
     def when_ready(self, server: Any) -> None:
         """Say where the dashboard is, and from now on end with the keeper."""
-        _say(f"Dashboard: http://{address(self.settings)}/ ({_what(self.settings)}). Ctrl-C ends it.")
+        _say(f"Dashboard: {home(self.settings)}/ ({_what(self.settings)}). Ctrl-C ends it.")
         if self._keeper is None:
             return
         master = os.getpid()
@@ -164,8 +164,7 @@ def prepare() -> Hosting:
 
 def address(settings: Settings) -> str:
     """HOST:PORT, with brackets around an IPv6 address."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{host}:{settings.port}"
+    return f"{_bracketed(settings.host)}:{settings.port}"
 
 
 def refuse_open_door(settings: Settings, bound: list[str]) -> None:
@@ -183,12 +182,16 @@ def refuse_open_door(settings: Settings, bound: list[str]) -> None:
             )
 
 
-def callback_of_demo(settings: Settings) -> str:
-    """The callback that the simulator sends browsers to: this server itself, over plain http."""
+def home(settings: Settings) -> str:
+    """The address that a browser on this machine opens, without a slash at the end."""
     if settings.public_url:
-        return f"{settings.public_url}/login/callback"
-    host = settings.host if is_loopback(settings.host) and settings.host != "localhost" else "127.0.0.1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/login/callback"
+        return settings.public_url
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "localhost") else settings.host  # noqa: S104
+    return f"http://{_bracketed(host)}:{settings.port}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _environment(settings: Settings, redis_folder: str, demo_port: int) -> dict[str, str]:
@@ -200,7 +203,8 @@ def _environment(settings: Settings, redis_folder: str, demo_port: int) -> dict[
             "SCHWAB_APP_KEY": APP_KEY,
             "SCHWAB_APP_SECRET": APP_SECRET,
             "SCHWAB_API_URL": f"http://127.0.0.1:{demo_port}",
-            "SCHWAB_CALLBACK_URL": callback_of_demo(settings),
+            # back to this server itself, over plain http
+            "SCHWAB_CALLBACK_URL": f"{home(settings)}/login/callback",
             # the simulator's login must never take the place of the one with Schwab
             "DATA_DIR": str(settings.data_dir / "demo"),
         }

@@ -176,7 +176,8 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """Every secret value, for the log's redactor."""
         values = (self.schwab_app_key, self.schwab_app_secret, self.token_key)
-        return [value.get_secret_value() for value in values if value.get_secret_value()]
+        known = [value.get_secret_value() for value in values]
+        return [value for value in [*known, _password(self.redis_url)] if value]
 
 
 def is_loopback(host: str) -> bool:
@@ -187,6 +188,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _password(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
 
 
 @cache

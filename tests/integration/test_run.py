@@ -144,6 +144,21 @@ def test_a_second_server_on_the_same_port_says_so_in_one_line(demo: Running, tmp
     assert second.stderr.count(b"\n") == 1
 
 
+def test_a_dead_redis_is_started_again_and_filled(demo: Running) -> None:
+    before = eventually(lambda: demo.get("/api/v1/cache/stats").json()["versions"].get("SPX"), 60)
+    redis = next(
+        pid for pid in descendants(demo.process.pid) if any("redis-server" in n for n in names([pid]))
+    )
+    os.kill(redis, signal.SIGKILL)
+
+    def filled() -> bool:
+        stats = demo.get("/api/v1/cache/stats").json()
+        return bool(stats["healthy"] and stats["versions"].get("SPX", 0) > before)
+
+    eventually(filled, 60, "the chain is in a new Redis, under a higher version")
+    assert demo.get("/api/v1/gex/SPX").ok
+
+
 def test_a_dead_simulator_is_started_again_and_the_chain_returns(demo: Running) -> None:
     eventually(lambda: demo.get("/api/v1/gex/SPX").ok, 60)
     simulator = next(

@@ -50,14 +50,20 @@ def test_listening_beyond_host_is_the_users_choice_when_access_is_set() -> None:
     hosting.refuse_open_door(settings(), ["127.0.0.1:8050", "[::1]:8050"])
 
 
-def test_the_demo_comes_back_to_this_server_whatever_it_listens_on() -> None:
-    assert hosting.callback_of_demo(settings(port=9000)) == "http://127.0.0.1:9000/login/callback"
-    assert hosting.callback_of_demo(settings(host="0.0.0.0")) == "http://127.0.0.1:8050/login/callback"  # noqa: S104
-    assert hosting.callback_of_demo(settings(host="::1")) == "http://[::1]:8050/login/callback"
-    assert (
-        hosting.callback_of_demo(settings(public_url="https://gex.example.com/"))
-        == "https://gex.example.com/login/callback"
-    )
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({"port": 9000}, "http://127.0.0.1:9000"),
+        ({"host": "0.0.0.0"}, "http://127.0.0.1:8050"),  # noqa: S104
+        ({"host": "::1"}, "http://[::1]:8050"),
+        ({"host": "192.168.0.9"}, "http://192.168.0.9:8050"),
+        ({"public_url": "https://gex.example.com/"}, "https://gex.example.com"),
+    ],
+)
+def test_the_address_that_is_shown_is_one_that_a_browser_can_open(
+    given: dict[str, object], address: str
+) -> None:
+    assert hosting.home(settings(**given)) == address
 
 
 def test_credentials_end_the_demo_unless_it_is_forced() -> None:
@@ -169,6 +175,10 @@ def test_a_child_that_ran_for_long_is_started_again_quickly() -> None:
         clock.now += 0.5
         kept.tend()
     assert len(starts) == 10
+
+
+def test_the_password_of_redis_is_a_secret_too() -> None:
+    assert settings(redis_url="redis://:hunter22@db:6379/0").secrets() == ["hunter22"]
 
 
 def test_an_error_is_printed_in_one_line() -> None:
