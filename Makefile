@@ -6,7 +6,7 @@ DEV := .venv-dev/bin/python
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast check install install-dev browser clean
+.PHONY: help run demo test test-fast check bench install install-dev browser clean
 
 help:
 	@echo "make run        start the dashboard at http://127.0.0.1:8050 (PORT changes it)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test       run every test"
 	@echo "make test-fast  run the tests that need nothing running"
 	@echo "make check      ruff, mypy and the import contracts"
+	@echo "make bench      measure the engine against its peers"
 	@echo "make clean      remove the virtual environments"
 
 run: .venv/installed
@@ -56,5 +57,13 @@ check: .venv-dev/installed
 	$(DEV) -m mypy
 	.venv-dev/bin/lint-imports
 
+bench: .venv-bench/installed
+	@exec .venv-bench/bin/python -m benchmarks.engine
+
+.venv-bench/installed: requirements.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-dev
+	rm -rf .venv .venv-dev .venv-bench

@@ -7,6 +7,7 @@ core. Peers that aren't installed are left out by name.
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 import tracemalloc
@@ -15,6 +16,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
@@ -63,15 +67,15 @@ def strikes_of(listed: Listed) -> range:
 
 
 def interleaved(functions: dict[str, Callable[[], Any]], rounds: int = ROUNDS) -> dict[str, float]:
-    """Median milliseconds of each, run in turns so that a busy machine slows all alike."""
+    """Median milliseconds of each, of this thread's own time, run in turns: a busy machine slows all alike."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     for function in functions.values():
         function()
     for _ in range(rounds):
         for name, function in functions.items():
-            start = time.perf_counter()
+            start = time.thread_time()
             function()
-            times[name].append((time.perf_counter() - start) * 1e3)
+            times[name].append((time.thread_time() - start) * 1e3)
     return {name: float(np.median(taken)) for name, taken in times.items()}
 
 
