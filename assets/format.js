@@ -78,6 +78,9 @@
     return `${Math.floor(h / 24)}${SPACE}d${h % 24 ? `${SPACE}${h % 24}${SPACE}h` : ""}`;
   }
 
+  /** The same in one unit, where room is short: 2 h. */
+  const briefSpan = (ms) => span(ms).split(SPACE).slice(0, 2).join(SPACE);
+
   const mebibytes = (bytes) => (known(bytes) ? grouped(bytes / 1048576, 0, bytes < 1e7 ? 1 : 0) : UNKNOWN);
 
   const ET = { timeZone: "America/New_York", hourCycle: "h23" };
@@ -89,6 +92,7 @@
 
   /** Exchange time of an instant in ms: 13:42:07 ET. */
   const clock = (ms) => (known(ms) ? `${exchangeTime.format(ms)}${SPACE}ET` : UNKNOWN);
+  /** The day in New York: Fri, Jan 5, 2024. */
   const date = (ms) => (known(ms) ? exchangeDay.format(ms) : UNKNOWN);
   const local = (ms) => (known(ms) ? `${localTime.format(ms)}, your time` : UNKNOWN);
 
@@ -97,6 +101,6 @@
   const isoDay = (iso) => `${MONTHS[Number(iso.slice(5, 7)) - 1]} ${iso.slice(8, 10)}`;
 
   gex.format = {
-    UNKNOWN, MINUS, known, price, strike, points, percent, dollars, integer, span, mebibytes, clock, date, local, isoDay,
+    UNKNOWN, MINUS, known, price, strike, points, percent, dollars, integer, span, briefSpan, mebibytes, clock, date, local, isoDay,
   };
 })();

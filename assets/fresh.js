@@ -57,12 +57,18 @@
     if (answer.stale) {
       return verdict("stale", answer.published, "The cache can’t be read: this is the last copy. It is tried again all the time.");
     }
-    if (answer.session === "closed") return verdict("closed", answer.as_of, `The market is closed. Numbers of ${gex.format.date(answer.as_of)}.`);
+    if (answer.session === "closed") return closed(answer);
     if (ack.feed.state !== "live") {
       const age = now - (ack.feed.frame || answer.published);
       return verdict(age > STALE_MS ? "stale" : "delayed", ack.feed.frame, "The stream is being connected again.", "Reconnecting");
     }
     return null;
+  }
+
+  /** The day of the numbers is the day of the last price, not of the last question. */
+  function closed(answer) {
+    const at = answer.spot_at || answer.as_of;
+    return verdict("closed", at, `The market is closed. These are the numbers of ${gex.format.date(at)}.`);
   }
 
   function byAge(ack, answer, now) {

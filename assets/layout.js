@@ -4,7 +4,7 @@
   const gex = (globalThis.gex ||= {});
   const NARROW = 900;
   const WIDE_MARGIN = { l: 56, r: 116, t: 36, b: 40 };
-  const NARROW_MARGIN = { l: 48, r: 12, t: 32, b: 34 };
+  const NARROW_MARGIN = { l: 48, r: 16, t: 32, b: 34 };
   const GAP = 30;
   const STACK_GAP = 66;
   const STACK_HEIGHT = 250;
@@ -124,7 +124,7 @@
       if (n - 1 - at.at(-1) < every) at.pop();
       at.push(n - 1);
     }
-    return { tickvals: at, ticktext: at.map((i) => panel.labels[i]) };
+    return { tickvals: at, ticktext: at.map((i) => panel.labels[i]), ticklabeloverflow: "allow" };
   }
 
   function title(frame, panel, colors) {

@@ -15,14 +15,20 @@
     const state = frozen && verdict.state === "live" ? { ...verdict, state: "frozen", word: "Frozen", why: "Press space to go on." } : verdict;
     byId("page").dataset.state = state.state;
     text("state-word", state.word);
-    text("state-age", state.since && state.state !== "closed" ? gex.format.span(now - state.since) : "");
+    text("state-age", age(state, now));
     byId("state").title = `${state.why}${state.since ? ` Since ${gex.format.clock(state.since)}.` : ""}`;
     byId("simulated").hidden = (answer || ack?.feed)?.source !== "simulator";
     clock(answer, now);
     banner(state, { ack, answer, now });
   }
 
-  const SESSION = { open: "Open", closed: "Closed", unknown: "" };
+  /** How old what is shown is; of a closed market, its day. */
+  function age({ state, since }, now) {
+    if (!since) return "";
+    return state === "closed" ? gex.format.date(since) : gex.format.span(now - since);
+  }
+
+  const SESSION = { open: "Open", closed: "", unknown: "" };
 
   function clock(answer, now) {
     const session = SESSION[answer?.session] || "";

@@ -137,7 +137,7 @@
       const name = tile.id.slice("tile-".length);
       const fresh = gex.fresh.ofNumber(name, page, answer, now);
       if (tile.dataset.fresh !== fresh.state) tile.dataset.fresh = fresh.state;
-      const old = gex.format.span(now - fresh.at);
+      const old = gex.format.briefSpan(now - fresh.at);
       text(tile.querySelector(".age"), fresh.state === "live" || fresh.state === "closed" ? "" : old);
       tile.querySelector(".age").title = `As of ${gex.format.clock(fresh.at)}`;
     }

@@ -67,16 +67,27 @@ def _header() -> html.Header:
                     html.Span(
                         [
                             html.Span(className="mark", **attributes({"aria-hidden": "true"})),
-                            html.Span("Connecting", id="state-word"),
+                            html.Span("Connecting", id="state-word", role="status"),
                             html.Span(id="state-age"),
                         ],
                         id="state",
                         className="state",
-                        role="status",
                     ),
                     html.Span(id="clock", className="clock"),
-                    html.Button("◐", id="theme", className="icon", title="Dark or light (T)"),
-                    html.Button("?", id="help-open", className="icon", title="Keys and words (?)"),
+                    html.Button(
+                        "◐",
+                        id="theme",
+                        className="icon",
+                        title="Dark or light (T)",
+                        **attributes({"aria-label": "Dark or light"}),
+                    ),
+                    html.Button(
+                        "?",
+                        id="help-open",
+                        className="icon",
+                        title="Keys and words (?)",
+                        **attributes({"aria-label": "Help"}),
+                    ),
                 ],
                 className="status",
             ),
@@ -105,7 +116,13 @@ def _desk() -> list[Any]:
                     _skeleton(), id="skeleton", className="skeleton", **attributes({"aria-hidden": "true"})
                 ),
                 _tools(),
-                html.Div(id="table-box", hidden=True, tabIndex="0"),
+                html.Div(
+                    id="table-box",
+                    hidden=True,
+                    tabIndex="0",
+                    role="region",
+                    **attributes({"aria-label": "Table"}),
+                ),
                 html.Div(id="hover", className="hover", hidden=True, **attributes({"aria-hidden": "true"})),
             ],
             id="panels",
@@ -162,6 +179,8 @@ def _tile(tile: Tile) -> html.Div:
         className="tile",
         id=f"tile-{tile.id}",
         tabIndex="0",
+        role="group",
+        **attributes({"aria-label": tile.label}),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,6 @@ class Slow:
 
     inner: Any
     delay_s: float = 0.0
-    bodies: list[int] = field(default_factory=list)
 
     def __call__(self, environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/_dash-update-component":
@@ -143,10 +142,15 @@ class Page:
         ]
 
 
+@pytest.fixture(scope="session")
+def real_chain() -> Chain:
+    """The close of 5 January 2024, as if its market were open."""
+    return replace(read_chain(data_file("spx_2024-01-05.csv")), session="open", delayed=False)
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    chain = replace(read_chain(data_file("spx_2024-01-05.csv")), session="open", delayed=False)
-    made = Desk(make_services(tmp_path, symbols="SPX,SPY"), chain)
+def desk(tmp_path: Path, real_chain: Chain) -> Iterator[Desk]:
+    made = Desk(make_services(tmp_path, symbols="SPX,SPY"), real_chain)
     made.publish()
     made.report()
     yield made

@@ -188,7 +188,7 @@ def test_refused_connections_are_shown_and_survived(page: Page) -> None:
     page.drawn()
     page.desk.stop()
     eventually(lambda: page.state() == "down", 15, "the page notices that the server is away")
-    assert "reached" in page.text("#banner")
+    eventually(lambda: "reached" in page.text("#banner"), 10, "the banner says so")
     moved = round(page.desk.chain.spot + 11, 2)
     page.desk.publish(spot=moved)
     page.desk.start()
