@@ -17,7 +17,7 @@ from app.access.origin import Cookie, is_secure, own_origin
 from app.access.pending import PENDING_LIFE_S
 from app.access.sessions import SESSION_LIFE_S, Session
 from app.errors import AuthError, BrokerError, CacheError, GexError
-from app.models import SchwabConnection
+from app.models import SchwabConnection, TokenLife
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ def show(trouble: Trouble | None = None, status: int = 200) -> ResponseReturnVal
         warnings=[] if settings.simulated else check_callback(settings.schwab_callback_url),
         listens=listener_address(settings) is not None,
         connection=_connection() if may_see else None,
-        life=gate().broker.life() if may_see else None,
+        life=_life() if may_see else None,
         now=datetime.now(UTC),
         sections=SECTIONS,
     )
@@ -190,6 +190,13 @@ def _session_or_none() -> Session | None:
     try:
         return current_session()
     except CacheError:
+        return None
+
+
+def _life() -> TokenLife | None:
+    try:
+        return gate().broker.life()
+    except GexError:
         return None
 
 

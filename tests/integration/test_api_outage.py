@@ -58,3 +58,13 @@ def test_a_signed_in_owner_is_not_locked_out_by_an_outage(tmp_path: Path, own_re
     own_redis.start()
 
     eventually(lambda: stranger.get("/api/v1/cache/stats").status_code == 401, 15, "the cache is asked again")
+
+
+def test_the_sign_in_page_opens_without_redis(tmp_path: Path, own_redis: EmbeddedRedis) -> None:
+    client = make_server(tmp_path, redis_url=own_redis.url, symbols="SPX").test_client()
+    own_redis.stop()
+
+    assert client.get("/login").status_code == 200
+    refused = client.post("/login")
+    assert refused.status_code == 503
+    assert "Signing in needs the cache" in refused.text
