@@ -213,6 +213,28 @@ def test_the_death_of_the_keeper_ends_the_server_with_a_word(tmp_path: Path) -> 
         assert "has died" in running.log.read_text()
 
 
+def test_with_credentials_there_is_no_simulator_and_the_callback_is_answered_over_tls(tmp_path: Path) -> None:
+    callback = f"https://127.0.0.1:{free_port()}"
+    broker = {
+        "SCHWAB_APP_KEY": "k" * 32,
+        "SCHWAB_APP_SECRET": "s" * 16,
+        "SCHWAB_API_URL": "http://127.0.0.1:9",
+    }
+    with started(tmp_path, SCHWAB_CALLBACK_URL=callback, **broker) as running:
+        eventually(running.serves, 60)
+
+        def sent_on() -> str:
+            back = f"{callback}/?code=c&state=s"
+            return requests.get(back, verify=False, allow_redirects=False, timeout=5).headers["Location"]  # noqa: S501
+
+        assert eventually(sent_on, 30) == f"{running.url}/login/callback?code=c&state=s"
+        assert eventually(
+            lambda: running.get("/api/v1/connection/status").json()["state"] == "signed_out", 30
+        )
+        assert not any("simulate" in name for name in names(descendants(running.process.pid)))
+        assert "k" * 32 not in running.log.read_text()
+
+
 def test_memory_needs_no_redis_and_runs_one_worker(tmp_path: Path) -> None:
     with started(tmp_path, REDIS_URL="memory://", SYMBOLS="SPY") as running:
         eventually(lambda: running.serves("/api/v1/gex/SPY"), 90)
