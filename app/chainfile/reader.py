@@ -20,6 +20,7 @@ from app.schwab.chains import parse_chain_json
 # Far above any real chain (some 20 MB): a decompression bomb stops here.
 _LARGEST = 512 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
+_CURE = "Check the name and the permissions."
 
 
 def read_chain(path: Path) -> Chain:
@@ -29,10 +30,10 @@ def read_chain(path: Path) -> Chain:
             data = file.read(_LARGEST + 1)
     except OSError as error:
         raise ChainFileError(
-            f"{path} can't be read: {(error.strerror or str(error)).lower()}", cure=" "
+            f"{path} can't be read: {(error.strerror or str(error)).lower()}", cure=_CURE
         ) from error
     except ValueError as error:
-        raise ChainFileError("that is no file name", cure=" ") from error
+        raise ChainFileError("that is no file name", cure=_CURE) from error
     if len(data) > _LARGEST:
         raise ChainFileError(f"{path.name} is too large for an option chain")
     return parse_chain(data, path.name)

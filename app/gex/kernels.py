@@ -107,6 +107,7 @@ def fast_erfcx(z: float) -> float:
 
 _SQRT_HALF = 0.7071067811865476
 _SQRT_2_OVER_PI = 0.7978845608028654
+_INVERSE_SQRT_2_PI = 0.3989422804014327
 # Above this total volatility a price no longer tells one from another, and fast_erfcx ends.
 MAX_TOTAL_VOL = 4.0
 # Below this normalised price nothing but rounding is left; beyond this moneyness (sinh) no option is listed.
@@ -181,6 +182,27 @@ def refine_total_vol(log_b: F64, y: F64, x: F64, steps: int) -> None:
 
 # --- the profile ------------------------------------------------------------------------------------
 # G(S') / (0.01 S') is the sum of height exp(-(a ln S' + c)²/2), where a = 1/x and c = (ln(F/S) - ln K)/x + x/2.
+
+
+@kernel
+def bell_terms(
+    spot: float,
+    forward: F64,
+    discount: F64,
+    strike: F64,
+    x: F64,
+    weight: F64,
+    slope: F64,
+    offset: F64,
+    height: F64,
+) -> None:
+    """Slope, offset and height of each node's bell into the last three, shape (n,) each, from F, D, K, x and s w M."""
+    scale = 0.01 * _INVERSE_SQRT_2_PI / spot
+    for i in range(strike.size):
+        a = 1.0 / x[i]
+        slope[i] = a
+        offset[i] = fast_log(forward[i] / (spot * strike[i])) * a + 0.5 * x[i]
+        height[i] = scale * weight[i] * discount[i] * forward[i] * a
 
 
 @kernel

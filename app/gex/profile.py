@@ -34,9 +34,8 @@ class Bells:
     @classmethod
     def of(cls, spot: float, forward: F64, discount: F64, strike: F64, total_vol: F64, weight: F64) -> Bells:
         """From F, D, K, x and s w M of each node, shape (n,); every value finite."""
-        slope = 1.0 / total_vol
-        offset = np.log(forward / spot / strike) * slope + 0.5 * total_vol
-        height = (0.01 / math.sqrt(2 * math.pi) / spot) * weight * discount * forward * slope
+        slope, offset, height = np.empty((3, len(strike)))
+        kernels.bell_terms(spot, forward, discount, strike, total_vol, weight, slope, offset, height)
         return cls(slope, offset, height)
 
     def at(self, spot: float) -> float:
