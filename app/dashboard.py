@@ -13,7 +13,6 @@ import callbacks.live
 import callbacks.navigation
 from app.errors import SymbolError
 from app.market.symbols import canonical
-from app.trail import Trail
 from components.controls import page_url
 from components.page import page
 
@@ -47,7 +46,7 @@ def install(server: Flask, services: Services) -> Dash:
     )
     # a tab's ticks must not fall together with the other tabs': every page gets an interval of its own
     app.layout = lambda: page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS))
-    callbacks.live.register(app, services.results, Trail(services.results.store))
+    callbacks.live.register(app, services.results)
     callbacks.navigation.register(app, followed)
     server.add_url_rule("/method", "method_page", app.first_html)
     server.add_url_rule(

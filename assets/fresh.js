@@ -25,12 +25,14 @@
   /**
    * The state of the whole page.
    * ack: the last acknowledgement; answer: what is drawn; now: the server's clock; silent: ms since the last answer;
-   * status: what the last question failed with, null when it did not.
+   * status: what the last question failed with, null when it did not; refreshing: no answer yet since the page came into
+   * sight.
    */
-  function judge({ ack, answer, now, silent, status }) {
+  function judge({ ack, answer, now, silent, status, refreshing }) {
     if (status === 401 || status === 403) return verdict("down", null, "You are no longer signed in.", "Signed out");
     if (silent > (status === null ? LINK_MS : REFUSED_MS)) return lost(now && now - silent, status);
     if (!ack) return verdict("connecting", null, "Waiting for the server.");
+    if (refreshing) return verdict("connecting", null, "What is shown is from before; the newest is being fetched.", "Refreshing");
     if (ack.problem) return verdict("down", null, ack.problem.message);
     if (!answer) return verdict("connecting", null, "Waiting for the first chain.");
     return feedLost(ack, answer, now) || held(ack, answer, now) || byAge(ack, answer, now);

@@ -20,7 +20,7 @@
     ack: null,
     answer: null,
     heardAt: 0,
-    startedAt: performance.now(),
+    resumedAt: performance.now(), // when the page was opened, or came back into sight
     frozen: false,
   };
 
@@ -139,8 +139,9 @@
   function show() {
     if (!document.getElementById("state")) return;
     const now = serverNow();
-    const silent = performance.now() - (tab.heardAt || tab.startedAt);
-    const verdict = gex.fresh.judge({ ack: tab.ack, answer: tab.answer, now, silent, status: refusal() });
+    const silent = performance.now() - Math.max(tab.heardAt, tab.resumedAt);
+    const refreshing = tab.heardAt < tab.resumedAt;
+    const verdict = gex.fresh.judge({ ack: tab.ack, answer: tab.answer, now, silent, status: refusal(), refreshing });
     gex.status.update(verdict, { ack: tab.ack, answer: tab.answer, now, frozen: tab.frozen });
     if (tab.ack?.cache) gex.cards.update(tab.ack, now);
     if (tab.answer?.levels) gex.tiles.age(verdict, tab.answer, now);
@@ -156,20 +157,31 @@
     show();
   }
 
+  const clocks = { wall: Date.now(), steady: performance.now() };
+
+  function tick() {
+    const [wall, steady] = [Date.now(), performance.now()];
+    // the steady clock stands still while a computer sleeps: only the wall clock tells
+    if (wall - clocks.wall - (steady - clocks.steady) > 4000) resume();
+    Object.assign(clocks, { wall, steady });
+    if (!document.hidden) show();
+  }
+
+  /** Back in sight, or awake: nothing that is shown counts as live until the next answer, which is asked for at once. */
+  function resume() {
+    tab.pending = null;
+    tab.resumedAt = performance.now();
+    globalThis.dash_clientside?.set_props?.("tick", { n_intervals: 0 });
+    show();
+  }
+
   if (typeof document !== "undefined") {
     document.addEventListener("gex:refused", () => {
       if (tab.pending) tab.pending.failed = true;
       show();
     });
-    setInterval(() => !document.hidden && show(), 1000);
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden) return;
-      // a hidden tab has not asked: nothing it shows is live until the next answer
-      tab.pending = null;
-      tab.heardAt = Math.min(tab.heardAt, performance.now());
-      globalThis.dash_clientside?.set_props?.("tick", { n_intervals: 0 });
-      show();
-    });
+    setInterval(tick, 1000);
+    document.addEventListener("visibilitychange", () => !document.hidden && resume());
   }
 
   globalThis.dash_clientside = Object.assign(globalThis.dash_clientside || {}, { live: { gate, heard, draw } });

@@ -9,7 +9,7 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, Output, no_update
 
 from app.cache.base import Version
-from app.cache.results import Result, Results
+from app.cache.results import Latest, Result, Results
 from app.errors import CacheError, GexError, SymbolError
 from app.market.symbols import canonical
 from app.trail import Trail, point
@@ -28,8 +28,32 @@ class Answered:
     picture: dict[str, Any] | None
 
 
-def register(app: Dash, results: Results, trail: Trail) -> None:
+_PICTURES_KEPT = 64
+
+
+class Desk:
+    """What answers are made of. One picture per (symbol, choice, version) in this process, whatever the number of tabs."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self._trail = Trail(results.store)
+        self._pictures: Latest[dict[str, Any]] = Latest(_PICTURES_KEPT)
+
+    def picture(self, result: Result, state: PageState, crop: tuple[float, float] | None) -> dict[str, Any]:
+        """The picture of a result under a choice; shared, so not to be changed."""
+        loaded = result.loaded
+
+        def make() -> dict[str, Any]:
+            moved = changes(self._trail.note(result.snapshot), point(result.snapshot))
+            return {**answer(_facts(result), state, crop), "changed": moved, "etag": result.etag}
+
+        key = (loaded.chain.symbol, state, crop, loaded.stale)
+        return self._pictures.get(key, loaded.version, make)
+
+
+def register(app: Dash, results: Results) -> None:
     """Wire the loop."""
+    desk = Desk(results)
     in_browser: Any = app.clientside_callback
     in_browser(
         ClientsideFunction("live", "gate"),
@@ -46,7 +70,7 @@ def register(app: Dash, results: Results, trail: Trail) -> None:
         request = read_request(raw)
         if request is None:
             return no_update, no_update
-        answered = respond(results, trail, request)
+        answered = respond(desk, request)
         return answered.ack, no_update if answered.picture is None else answered.picture
 
     in_browser(
@@ -63,29 +87,29 @@ def register(app: Dash, results: Results, trail: Trail) -> None:
     )
 
 
-def respond(results: Results, trail: Trail, request: LiveRequest) -> Answered:
+def respond(desk: Desk, request: LiveRequest) -> Answered:
     """Answer one question. Errors of ours become words in the acknowledgement; nothing is raised for them."""
     ack: dict[str, Any] = {"seq": request.seq, "now": time.time_ns() // 1_000_000, "problem": None}
     try:
         symbol = canonical(request.symbol)
     except SymbolError as error:
         return Answered(ack | _problem(error), None)
-    ack |= {"symbol": symbol, "feed": _feed(results, symbol), "cache": health.cache(results.stats())}
+    ack |= {
+        "symbol": symbol,
+        "feed": _feed(desk.results, symbol),
+        "cache": health.cache(desk.results.stats()),
+    }
     state = PageState.from_query(request.search)
     try:
-        result = results.get(symbol, state.params)
+        result = desk.results.get(symbol, state.params)
     except GexError as error:
         return Answered(ack | _problem(error), None)
     if result is None:
         return Answered(ack | {"waiting": True}, None)
     ack |= _version(result.loaded.version)
-    etag = result.etag
-    if request.have == etag:
+    if request.have == result.etag:
         return Answered(ack, None)
-    picture = answer(_facts(result), state, request.crop)
-    points = trail.note(result.snapshot)
-    moved = changes(points, point(result.snapshot))
-    return Answered(ack, {**picture, "changed": moved, "seq": request.seq, "etag": etag})
+    return Answered(ack, {**desk.picture(result, state, request.crop), "seq": request.seq})
 
 
 def _facts(result: Result) -> Facts:

@@ -16,7 +16,7 @@ from app.gex.snapshot import Snapshot
 from app.market.chain import Chain
 from app.models import Coverage, SchwabConnection
 from app.trail import Point, Trail
-from callbacks.live import Answered, respond
+from callbacks.live import Answered, Desk, respond
 from callbacks.navigation import locate
 from callbacks.request import read_request
 from components.changes import changes
@@ -36,7 +36,7 @@ def chain() -> Chain:
 def ask(store: MemoryStore, **asked: Any) -> Answered:
     request = read_request({"seq": 1, "symbol": "SPX", **asked})
     assert request
-    return respond(Results(store), Trail(store), request)
+    return respond(Desk(Results(store)), request)
 
 
 def test_a_picture_is_sent_once_per_version(store: MemoryStore, chain: Chain) -> None:
@@ -168,3 +168,19 @@ def test_an_expired_chain_answers_without_inventing(store: MemoryStore, chain: C
     assert picture.get("levels", {}).get("flip") is None
     store.publish(chain.take(np.zeros(len(chain), bool)), 1)
     assert ask(store).picture
+
+
+def test_tabs_that_ask_the_same_share_one_picture(store: MemoryStore, chain: Chain) -> None:
+    store.publish(chain, 1)
+    desk = Desk(Results(store))
+    first, second = (read_request({"seq": seq, "symbol": "SPX"}) for seq in (1, 2))
+    assert first
+    assert second
+    one, two = respond(desk, first).picture, respond(desk, second).picture
+    assert one
+    assert two
+    assert one["traces"] is two["traces"]
+    store.publish(replace(chain, spot=chain.spot + 1), 1)
+    three = respond(desk, first).picture
+    assert three
+    assert three["levels"]["spot"] == pytest.approx(chain.spot + 1)

@@ -106,9 +106,24 @@ def ack(**changed: Any) -> dict[str, Any]:
     return {"now": NOW, "problem": None, "feed": feed | changed.pop("feed", {}), **changed}
 
 
-def judged(ack_: dict[str, Any] | None, silent: int = 0, status: int | None = None, **changed: Any) -> str:
+def judged(
+    ack_: dict[str, Any] | None,
+    silent: int = 0,
+    status: int | None = None,
+    refreshing: bool = False,
+    **changed: Any,
+) -> str:
     answer = {"session": "open", "source": "schwab", "as_of": NOW - 900, "published": NOW - 700} | changed
-    given = json.dumps({"ack": ack_, "answer": answer, "now": NOW, "silent": silent, "status": status})
+    given = json.dumps(
+        {
+            "ack": ack_,
+            "answer": answer,
+            "now": NOW,
+            "silent": silent,
+            "status": status,
+            "refreshing": refreshing,
+        }
+    )
     return str(js(f"gex.fresh.judge({given}).state", "fresh"))
 
 
@@ -145,3 +160,8 @@ def test_a_silent_server_is_never_live() -> None:
     assert judged(ack(), silent=3000, status=0) == "down"
     assert judged(ack(), silent=100, status=401) == "down"
     assert judged(None) == "connecting"
+
+
+def test_a_page_that_comes_back_into_sight_claims_nothing_before_its_next_answer() -> None:
+    assert judged(ack(), silent=300, refreshing=True) == "connecting"
+    assert judged(ack(), silent=7000, refreshing=True) == "down"

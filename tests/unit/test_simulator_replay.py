@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import orjson
@@ -35,8 +36,16 @@ STARTS = [
 ]
 
 
-def shown(chain: Chain, start: datetime) -> Chain:
-    """What a client reads of a simulator that starts from this chain at this instant."""
+@cache
+def real(name: str) -> Chain:
+    """A real chain, read once."""
+    return read_chain(data_file(name))
+
+
+@cache
+def shown(name: str, start: datetime) -> Chain:
+    """What a client reads of a simulator that starts from this file at this instant."""
+    chain = real(name)
     clock = Clock(start=start, source=lambda: 1e9)
     market = Market(Options(chain=chain, symbols=(chain.symbol,)), clock)
     book = market.book(chain.symbol)
@@ -50,8 +59,7 @@ def shown(chain: Chain, start: datetime) -> Chain:
     ("name", "start"), [*((name, STARTS[0]) for name in FILES), *((FILES[0], s) for s in STARTS[1:])]
 )
 def test_the_levels_are_the_files(name: str, start: datetime) -> None:
-    chain = read_chain(data_file(name))
-    own, live = compute(chain).levels, compute(shown(chain, start)).levels
+    own, live = compute(real(name)).levels, compute(shown(name, start)).levels
     assert own.net_gex is not None
     assert own.gross_gex is not None
     assert live.net_gex == pytest.approx(own.net_gex, abs=0.002 * own.gross_gex)
@@ -60,8 +68,7 @@ def test_the_levels_are_the_files(name: str, start: datetime) -> None:
 
 
 def test_strikes_open_interest_volume_and_spot_are_kept_and_expired_series_are_not() -> None:
-    chain = read_chain(data_file("spx_2024-01-05.csv"))
-    live = shown(chain, STARTS[0])
+    chain, live = real(FILES[0]), shown(FILES[0], STARTS[0])
     alive = chain.contracts.settle_ms > chain.as_of_ms
     kept = dict(zip(_keys(live), live.quotes.open_interest.tolist(), strict=True))
     days = exchange_day(to_ms(STARTS[0])) - exchange_day(chain.as_of_ms)
@@ -81,8 +88,7 @@ def _keys(chain: Chain, days: timedelta = timedelta(0)) -> list[tuple[object, ..
 
 
 def test_quotes_out_of_the_money_are_the_files_own() -> None:
-    chain = read_chain(data_file("spx_2024-01-05.csv"))
-    live = shown(chain, STARTS[0])
+    chain, live = real(FILES[0]), shown(FILES[0], STARTS[0])
     days = exchange_day(to_ms(STARTS[0])) - exchange_day(chain.as_of_ms)
     file_bid = dict(zip(_keys(chain, days), chain.quotes.bid.tolist(), strict=True))
     c, keys = live.contracts, _keys(live)
@@ -92,7 +98,7 @@ def test_quotes_out_of_the_money_are_the_files_own() -> None:
 
 
 def test_a_chain_without_a_living_contract_is_refused_in_one_line() -> None:
-    chain = read_chain(data_file("schwab_spx_0dte_2024-10-15.json"))
+    chain = real("schwab_spx_0dte_2024-10-15.json")
     settled = chain.take(chain.contracts.settle_ms < 0)
     with pytest.raises(ChainFileError, match="no contract that is alive"):
         Market(Options(chain=settled, symbols=("SPX",)), Clock(start=STARTS[0], source=lambda: 1e9))
