@@ -67,20 +67,7 @@ class Leader:
         )
         self._planner = Planner(self._books, settings.stream_keys, rate=settings.rate, wall=wall, clock=clock)
         self._publisher = Publisher(store, oauth, lease, board, self._sweeper, self._planner, wall=wall)
-        self._link = Link(
-            oauth,
-            self._rests[1],
-            board,
-            deliver=self._deliver,
-            wanted=lambda: self._planner.wanted,
-            lost=self._unstream,
-            dropped=self._drop,
-            back=self._sweeper.kick,
-            may_connect=lambda: lease.confirmed,
-            sign_in=sign_in,
-            stop=self._over,
-            clock=clock,
-        )
+        self._link = self._make_link(oauth, sign_in)
         self._threads = {
             name: threading.Thread(target=work, name=f"feed-{name}", daemon=True)
             for name, work in {
@@ -89,6 +76,22 @@ class Leader:
                 "plan": lambda: self._planner.run(self._over, self._link),
             }.items()
         }
+
+    def _make_link(self, oauth: OAuth, sign_in: Callable[[], None] | None) -> Link:
+        return Link(
+            oauth,
+            self._rests[1],
+            self._board,
+            deliver=self._deliver,
+            wanted=lambda: self._planner.wanted,
+            lost=self._unstream,
+            dropped=self._drop,
+            back=self._sweeper.kick,
+            may_connect=lambda: self._lease.confirmed,
+            sign_in=sign_in,
+            stop=self._over,
+            clock=self._clock,
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Feed until `stop` is set or the lease is lost. Raises StaleWriter when another has published since."""

@@ -31,7 +31,6 @@ class Stream:
 
     Attributes:
         last_frame_at: monotonic time of the last sign of life, a pong included.
-        last_text_at: monotonic time of the last frame with content, a heartbeat included.
     """
 
     def __init__(self, info: StreamerInfo, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -41,7 +40,7 @@ class Stream:
         self._socket = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
         with _translated():
             self._socket.connect(info.url, timeout=CONNECT_TIMEOUT_S)  # type: ignore[no-untyped-call]
-        self.last_frame_at = self.last_text_at = clock()
+        self.last_frame_at = clock()
 
     def login(self, access_token: str) -> list[Frame]:
         """Log in; the frames that came with the answer. Raises LoginDenied (code 3), BrokerError, StreamClosed."""
@@ -102,7 +101,6 @@ class Stream:
             raise StreamClosed(f"the streamer closed the connection ({code})", reason=f"closed_{code}")
         if opcode in _CONTROL:
             return None
-        self.last_text_at = self.last_frame_at
         return decode_frame(received.data)
 
     def logout(self, timeout_s: float = 2.0) -> None:
