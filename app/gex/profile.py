@@ -72,22 +72,30 @@ def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
 
 
 def _refined(bells: Bells, low: float, high: float) -> float | None:
-    """The root between two prices by the Illinois method; None where the exact sum has one sign at both."""
+    """The root between two prices; None where the exact sum has one sign at both.
+
+    The Illinois method; a bisection where three steps don't halve the bracket, as between sums of very different size.
+    """
     at_low, at_high = bells.at(low), bells.at(high)
     if at_low * at_high >= 0:
         return None
-    side = 0
-    for _ in range(100):
+    side, steps, width = 0, 0, high - low
+    while high - low > _ROOT_TOLERANCE * high:
+        steps += 1
+        halve = steps % 3 == 0 and high - low > 0.5 * width
+        width = high - low if steps % 3 == 0 else width
         middle = (low * at_high - high * at_low) / (at_high - at_low)
+        if halve or not low < middle < high:
+            middle = 0.5 * (low + high)
         value = bells.at(middle)
+        if value == 0.0:
+            return middle
         if (value > 0) == (at_high > 0):
             at_low = at_low / 2 if side == 1 else at_low
-            step, high, at_high, side = high - middle, middle, value, 1
+            high, at_high, side = middle, value, 1
         else:
             at_high = at_high / 2 if side == -1 else at_high
-            step, low, at_low, side = middle - low, middle, value, -1
-        if value == 0.0 or step <= _ROOT_TOLERANCE * middle or high - low <= _ROOT_TOLERANCE * middle:
-            return middle
+            low, at_low, side = middle, value, -1
     return 0.5 * (low + high)
 
 
