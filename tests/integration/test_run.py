@@ -66,9 +66,12 @@ def started(
         sys.stderr.write(log.read_text())  # which pytest shows with the failure
         raise
     finally:
-        for pid in reversed(descendants(process.pid)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        below = descendants(process.pid)
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_S)
+        for pid in filter(alive, below):
+            os.kill(pid, signal.SIGKILL)
         process.wait()
 
 
