@@ -36,7 +36,10 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
 
 
 def parse_cboe_csv(text: str) -> Chain:
-    """The chain of such a file; its instant is the preamble's date. Raises ChainFileError."""
+    """The chain of such a file; its instant is the preamble's date. Raises ChainFileError.
+
+    A short line is counted and left out, but a last one that breaks off says that more is missing: no total is right then.
+    """
     lines = list(csv.reader(io.StringIO(text, newline="")))
     header = next(
         (i for i, line in enumerate(lines[:_PREAMBLE]) if line and line[0].strip() == _FIRST_COLUMN), None
@@ -45,6 +48,8 @@ def parse_cboe_csv(text: str) -> Chain:
         raise ChainFileError('this is no option chain: it has no line that begins with "Expiration Date"')
     preamble = "\n".join(",".join(line) for line in lines[:header])
     symbol_columns, legs = _leg_columns([name.strip() for name in lines[header]])
+    if _breaks_off(text, lines[-1], legs):
+        raise ChainFileError(f"the file is cut short at line {len(text.splitlines())}")
     rows = Rows()
     for line in lines[header + 1 :]:
         if any(cell.strip() for cell in line):
@@ -66,6 +71,11 @@ def _leg_columns(names: list[str]) -> tuple[tuple[int, int], tuple[dict[str, int
             raise ChainFileError(f"the header line lacks {', '.join(sorted(_NEEDED - set(part)))}")
         legs.append({column: start + part.index(name) for name, column in _COLUMNS.items() if name in part})
     return (calls, puts), (legs[0], legs[1])
+
+
+def _breaks_off(text: str, last: list[str], legs: tuple[dict[str, int], dict[str, int]]) -> bool:
+    """Whether the file ends within a row: a whole one has all columns, or at least its line's end."""
+    return not text.endswith(("\n", "\r")) and len(last) <= max(legs[1].values())
 
 
 def _add_line(

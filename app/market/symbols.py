@@ -18,6 +18,8 @@ INDICES = frozenset(
 )
 # The roots whose series settle on the opening prices of the expiry day.
 AM_ROOTS = frozenset({"SPX", "NDX", "RUT", "VIX", "VIXW", "DJX", "OEX", "MRUT", "XND"})
+# The indices whose options can be exercised before they expire, as those of shares and funds can.
+_AMERICAN_INDICES = frozenset({"OEX"})
 # Roots that belong to an underlying of another name.
 _ROOT_UNDERLYING = {
     "SPXW": "SPX",
@@ -55,6 +57,12 @@ def underlying_of(root: str) -> str:
     """The underlying an option root belongs to: SPXW -> SPX, AAPL -> AAPL; a trailing digit marks an adjusted root."""
     name = root.strip().upper()
     return _ROOT_UNDERLYING.get(name, name.rstrip("0123456789") or name)
+
+
+def exercised_early(root: str) -> bool:
+    """Whether the root's options are American: those of shares and funds, not those of indices but for OEX."""
+    underlying = underlying_of(root)
+    return underlying not in INDICES or underlying in _AMERICAN_INDICES
 
 
 @dataclass(frozen=True, slots=True)

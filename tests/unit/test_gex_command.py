@@ -112,6 +112,16 @@ def test_rows_that_cannot_be_read_are_counted(tmp_path: Path, capsys: pytest.Cap
     assert quality["used"] == 10
 
 
+def test_a_last_line_without_its_end_is_whole_when_all_columns_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "chain.csv"
+    path.write_text(csv_chain().rstrip("\n"))
+    code, out, _ = run(path, capsys)
+    assert code == 0
+    assert orjson.loads(out)["quality"]["contracts"] == 10
+
+
 def test_absurd_numbers_are_unknown_and_never_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,6 +223,8 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "csv without preamble's date": ((CSV_HEADER + "\n" + csv_line(100, (1, 2), (1, 2))).encode(), "date"),
     "csv of other columns": ((PREAMBLE + "Expiration Date,Strike,Bid,Ask\n1,2,3,4\n").encode(), "lacks"),
     "csv without rows": ((PREAMBLE + CSV_HEADER + "\n").encode(), "no contracts"),
+    "csv cut within a row": (csv_chain()[:-40].encode(), "cut short at line 8"),
+    "csv cut between the legs": (csv_chain().rpartition(",95.00")[0].encode(), "cut short at line 4"),
     "csv of letters": (
         (PREAMBLE + CSV_HEADER + "\n" + csv_line(100, (1, 2), (1, 2), oi="abc")).encode(),
         "none of its 2 contracts",
@@ -220,6 +232,12 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "cboe options no list": (cboe({"a": 1}), "no list"),
     "cboe without options": (cboe([]), "no contracts"),
     "cboe of junk": (cboe([1, None, {}, {"option": "nonsense"}]), "none of its 4 contracts"),
+    "schwab of junk": (
+        orjson.dumps(
+            schwab(callExpDateMap={"2024-10-15:0": {"95.0": [{"symbol": "?"}, 7]}}, putExpDateMap={})
+        ),
+        "can be read",
+    ),
     "cboe without time": (
         cboe([{"option": "SPXW240216C00100000", "bid": 1, "ask": 2}], timestamp="soon"),
         "timestamp",
