@@ -41,7 +41,10 @@ class Slow:
 
 
 class Desk:
-    """One dashboard: what it knows can be changed, and its server can be slowed, stopped and started again."""
+    """One dashboard: what it knows can be changed, and its server can be slowed, stopped and started again.
+
+    Its feed's heart beats until `fall_silent`, as a real one's does.
+    """
 
     def __init__(self, services: Services, chain: Chain) -> None:
         self.services = services
@@ -50,7 +53,11 @@ class Desk:
         self.url = f"http://127.0.0.1:{self.port}"
         self.wsgi = Slow(create_server(services))
         self._server: BaseWSGIServer | None = None
+        self._told: dict[str, Any] = {}
+        self._silent = threading.Event()
         self.start()
+        self.report()
+        threading.Thread(target=self._beat, daemon=True).start()
 
     def start(self) -> None:
         self._server = make_server("127.0.0.1", self.port, self.wsgi, threaded=True)
@@ -69,7 +76,19 @@ class Desk:
         self.services.store.publish(self.chain, 1)
 
     def report(self, **changed: Any) -> None:
-        """The feed's account of itself, as of now."""
+        """What the feed says of itself from now on."""
+        self._told = changed
+        self._write_status()
+
+    def fall_silent(self) -> None:
+        """The feed says nothing any more."""
+        self._silent.set()
+
+    def _beat(self) -> None:
+        while not self._silent.wait(0.5):
+            self._write_status()
+
+    def _write_status(self) -> None:
         now = datetime.now(UTC)
         usual: dict[str, Any] = {
             "state": "live",
@@ -84,7 +103,7 @@ class Desk:
             },
             "token": TokenLife(),
         }
-        self.services.store.put_status(SchwabConnection(**(usual | changed)).json_bytes(), 1)
+        self.services.store.put_status(SchwabConnection(**(usual | self._told)).json_bytes(), 1)
 
     def problem(self, message: str, cure: str) -> FeedProblem:
         return FeedProblem(code="test", message=message, cure=cure, since=datetime.now(UTC))
@@ -152,8 +171,8 @@ def real_chain() -> Chain:
 def desk(tmp_path: Path, real_chain: Chain) -> Iterator[Desk]:
     made = Desk(make_services(tmp_path, symbols="SPX,SPY"), real_chain)
     made.publish()
-    made.report()
     yield made
+    made.fall_silent()
     made.stop()
 
 

@@ -146,9 +146,8 @@ def test_every_view_draws_without_an_error(page: Page) -> None:
 def test_numbers_are_live_while_the_feed_reports_and_say_so_when_it_stops(page: Page) -> None:
     page.open("/gex/SPX")
     page.drawn()
-    page.desk.report()
     eventually(lambda: page.state() == "live", 10)
-    # no report from here on: the page must notice by itself
+    page.desk.fall_silent()
     eventually(lambda: page.state() == "down", 20, "a silent feed is noticed")
     assert page.text("#banner") != ""
 
@@ -194,7 +193,6 @@ def test_refused_connections_are_shown_and_survived(page: Page) -> None:
     page.desk.start()
     started = time.monotonic()
     page.shows("spot", f"{moved:,.2f}", 10)
-    page.desk.report()
     eventually(lambda: page.state() == "live", 10)
     assert time.monotonic() - started < 15
 
