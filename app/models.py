@@ -146,12 +146,15 @@ class ConventionModel(Model):
 
 
 class StrikeRow(Model):
-    """One strike, all chosen expiries together. Exposures in $; put_gex is negative under the naive side."""
+    """One strike, all chosen expiries together. Exposures in $; put_gex is negative under the naive side.
+
+    An exposure is null where contracts are held and not one of that side could be used: unknown isn't zero.
+    """
 
     strike: float
-    call_gex: float
-    put_gex: float
-    net_gex: float
+    call_gex: float | None
+    put_gex: float | None
+    net_gex: float | None
     call_oi: float | None
     put_oi: float | None
     call_volume: float | None
@@ -175,8 +178,8 @@ class ExpiryRow(Model):
     forward: float | None
     forward_source: str | None = Field(description="parity, carry, rate, or null when there is none")
     atm_vol: float | None = Field(None, description="At-the-money volatility, a fraction per year")
-    net_gex: float
-    gross_gex: float
+    net_gex: float | None = Field(description="null where no contract of the series could be used")
+    gross_gex: float | None
     open_interest: float | None = None
     contracts: int = 0
     used: int = 0
@@ -251,8 +254,8 @@ class CacheStats(Model):
     memory_bytes: int | None = None
     memory_limit_bytes: int | None = None
     evictions: int | None = None
-    hits: int = 0
-    misses: int = 0
+    hits: int = Field(0, description="Reads that found their chain in the cache")
+    misses: int = Field(0, description="Reads that found none, or could not be made")
     hit_rate: float | None = None
     breaker: Literal["closed", "open", "half_open"] = "closed"
     versions: dict[str, int] = Field(default_factory=dict, description="Chain version by symbol")

@@ -78,7 +78,7 @@
       title: known(version) ? `Published ${gex.format.clock(published)}` : "No chain has been published yet.",
     });
     fact("hits", known(cache.hit_rate) ? percent(cache.hit_rate, 1, false) : UNKNOWN, {
-      title: known(cache.hit_rate) ? "Reads answered by what this worker holds" : "Nothing has been read yet.",
+      title: known(cache.hit_rate) ? "Reads that found their chain in the cache" : "Nothing has been read yet.",
     });
     const limit = known(cache.memory_limit) && cache.memory_limit > 0 ? ` of ${mebibytes(cache.memory_limit)}` : "";
     fact("memory", known(cache.memory) ? `${mebibytes(cache.memory)}${limit}\u00a0MB` : UNKNOWN, {

@@ -50,6 +50,7 @@ class ChainReader:
         try:
             return self._newest(symbol, version())
         except CacheError as error:
+            self.misses += 1
             held = self._last.get(symbol)
             if held is None:
                 raise
@@ -68,8 +69,9 @@ class ChainReader:
             if held is not None and held.version == version:
                 self.hits += 1
                 return held
-            self.misses += 1
-            return self._decode(symbol, held)
+            loaded = self._decode(symbol, held)
+            self.hits += 1
+            return loaded
 
     def _decode(self, symbol: str, held: Loaded | None) -> Loaded:
         have = held.chain.contracts if held else None
