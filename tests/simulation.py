@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import orjson
 import requests
 import websocket
 
+from app.market.chain import Chain
+from app.schwab.chains import parse_chain_json
 from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
+from app.simulator.chains import ChainPage
+from app.simulator.market import Market
 from app.simulator.person import approve
+from app.simulator.query import ChainQuery
 from tests.support import eventually, process
 
 READY = "simulator ready on "
@@ -34,6 +40,14 @@ def running_simulator(*arguments: str) -> Iterator[str]:
                 return next((line.removeprefix(READY) for line in lines if line.startswith(READY)), "")
 
             yield eventually(address, 60, "the simulator says that it is ready")
+
+
+def shown(market: Market, symbol: str) -> Chain:
+    """The whole chain as a client reads it of this market now."""
+    book, at = market.book(symbol), market.instant()
+    assert book is not None
+    query = ChainQuery.read({"symbol": book.profile.wire}, market.clock.listing_day(at.now_ms))
+    return parse_chain_json(orjson.loads(ChainPage(market, book, query, at).json()), as_of_ms=at.now_ms)
 
 
 def authorize_url(base: str, **more: str) -> str:

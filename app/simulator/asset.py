@@ -79,6 +79,10 @@ class Asset:
         seen = self.spots(opened + step * np.arange(_SAMPLES + 1, dtype=np.float64)).tolist()
         return Day(seen[0], max(seen), min(seen), self.spot(_at(day - timedelta(days=1), CLOSE)))
 
+    def positioned_at(self, day: date) -> float:
+        """The price around which the positions of `day` were taken, $: the last close, at first the first price."""
+        return self.spot(max(_at(day - timedelta(days=1), CLOSE), self._start_ms))
+
     def volume(self, at_ms: int) -> int:
         """Shares traded since midnight; indices have none."""
         if self.profile.kind == "INDEX":

@@ -152,17 +152,19 @@ class Market:
 
     def _open_book(self, asset: Asset, day: date, interest_day: date) -> Book:
         profile = asset.profile
-        listing, model = self._listing(profile, day, interest_day)
+        listing, model = self._listing(asset, day, interest_day)
         seed = mix(self.options.seed) ^ zlib.crc32(profile.symbol.encode()) ^ day.toordinal()
         now = self.clock.now_ms()
         market_ms = self.clock.market_ms(now)
         return Book(asset, listing, model, day, seed, market_ms, _share_of_day(market_ms, day))
 
-    def _listing(self, profile: Profile, day: date, interest_day: date) -> tuple[Listing, Model]:
+    def _listing(self, asset: Asset, day: date, interest_day: date) -> tuple[Listing, Model]:
+        profile = asset.profile
         if self._recording is not None and profile.symbol == self._recording.symbol:
             return self._recording.listing(day), self._recording.model
         every_day = self.options.hours == "always"
-        listing = list_contracts(profile, day, self.options.seed, interest_day, every_day)
+        centre = asset.positioned_at(interest_day)
+        listing = list_contracts(profile, day, self.options.seed, interest_day, every_day, centre)
         surface = Ssvi(vol=profile.vol, short_vol=0.72 * profile.vol)
         return listing, Model(surface, RATE, np.full(len(listing.series), RATE - profile.dividend))
 

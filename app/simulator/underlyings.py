@@ -104,7 +104,7 @@ _KNOWN = (
     _etf("DIA", "SPDR DOW JONES INDUSTRIAL AVERAGE ETF TRUST", 478.9, 0.15, 0.014, 4_000, 0.9e6, 0.9),
     _stock("AAPL", "APPLE INC", 284.7, 0.27, 0.004, 1.1, 6e6),
     _stock("MSFT", "MICROSOFT CORP", 541.2, 0.25, 0.007, 1.0),
-    _stock("NVDA", "NVIDIA CORP", 203.6, 0.43, 0.0, 1.8, 18e6),
+    _stock("NVDA", "NVIDIA CORP", 187.3, 0.43, 0.0, 1.8, 18e6),
     _stock("TSLA", "TESLA INC", 357.4, 0.52, 0.0, 1.7, 8e6),
     _stock("AMZN", "AMAZON.COM INC", 247.3, 0.31, 0.0, 1.3, 6e6),
     _stock("META", "META PLATFORMS INC", 706.8, 0.33, 0.003, 1.3, 3e6),

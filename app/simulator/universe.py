@@ -14,8 +14,11 @@ from app.simulator.surface import F64
 from app.simulator.underlyings import Profile
 
 _YEAR_DAYS = 365.0
-# Multiples of the finest step that traders prefer, and how much more than their neighbours.
+_WEEK = 7 / _YEAR_DAYS
+# Multiples of the finest step that traders prefer, and how much more than their neighbours: 10, 25, 50, 100 and 250 of
+# the 5 of SPX; 5, 10, 25, 50 and 100 of the 2.50 of a share.
 _ROUND = ((2, 1.5), (5, 2.6), (10, 4.0), (20, 6.5), (50, 8.0))
+_ROUND_BY_2_50 = ((2, 1.8), (4, 2.6), (10, 3.2), (20, 4.2), (40, 5.0))
 MEAN_TRADE = 4.0  # contracts
 
 
@@ -60,12 +63,18 @@ class Listing:
 
 
 def list_contracts(
-    profile: Profile, day: date, seed: int, interest_day: date | None = None, every_day: bool = True
+    profile: Profile,
+    day: date,
+    seed: int,
+    interest_day: date | None = None,
+    every_day: bool = True,
+    centre: float | None = None,
 ) -> Listing:
-    """The contracts of an underlying on `day`: the same for the same seed.
+    """The contracts of an underlying on `day`: the same for the same seed and centre.
 
     Args:
         interest_day: the day whose open interest is shown, `day` unless given.
+        centre: the price around which positions were taken, $; where the profile's begins unless given.
     """
     series = series_on(profile, day, every_day)
     share = profile.contracts / 2 / sum(_width(s, day) for s in series)
@@ -73,7 +82,10 @@ def list_contracts(
     of = np.repeat(np.arange(len(series)), [len(ladder) for ladder in ladders])
     strike = np.concatenate(ladders)
     both = _both_sides(series, of, strike)
-    interest = _open_interest(profile, series, both, day, seed, interest_day or day)
+    weights = _interest_weights(profile, series, both, day, centre or profile.spot)
+    interest = _open_interest(
+        profile, series, of=both[0], weights=weights, seed=seed, day=interest_day or day
+    )
     volume = _daily_volume(profile, series, both, day)
     return Listing(series, *both, interest, volume, np.full(len(volume), np.nan))
 
@@ -101,7 +113,7 @@ def _years(series: Series, day: date) -> float:
 def _roundness(strike: F64, step: float) -> F64:
     weight = np.ones_like(strike)
     units = np.rint(strike / step).astype(int)
-    for multiple, preference in _ROUND:
+    for multiple, preference in _ROUND_BY_2_50 if step == 2.5 else _ROUND:
         weight[units % multiple == 0] = preference
     return weight
 
@@ -116,41 +128,53 @@ def _ladder(profile: Profile, years: float, count: int) -> F64:
     return np.sort(candidates[np.argsort(score, kind="stable")[:count]])
 
 
-def _moneyness(
-    profile: Profile, series: tuple[Series, ...], of: NDArray[np.intp], strike: F64, day: date
-) -> tuple[F64, F64]:
-    """ln(K/S) in standard deviations of (at least) two weeks, and the years to expiry, per row."""
-    years = np.array([_years(s, day) for s in series])[of]
-    return np.log(strike / profile.spot) / (profile.vol * np.sqrt(np.maximum(years, 0.04))), years
+def _deviations(strike: F64, centre: float, vol: float, years: F64) -> F64:
+    """ln(K/centre) in standard deviations of the time left, a week at least."""
+    return np.asarray(np.log(strike / centre) / (vol * np.sqrt(np.maximum(years, _WEEK))))
 
 
-def _open_interest(
+def _interest_weights(
     profile: Profile,
     series: tuple[Series, ...],
     rows: tuple[NDArray[np.intp], F64, NDArray[np.bool_]],
     day: date,
-    seed: int,
-    interest_day: date,
-) -> NDArray[np.int64]:
-    """Puts held below the money and calls above, at round strikes, in monthlies more than in weeklies."""
+    centre: float,
+) -> F64:
+    """What is held of each contract, relative to the others: by moneyness, strike and series."""
     of, strike, is_call = rows
-    z, _ = _moneyness(profile, series, of, strike, day)
-    centre = np.where(is_call, 0.7, -0.9)
-    outside = np.where(is_call, z > centre, z < centre)
-    spread = np.where(is_call, np.where(outside, 0.95, 0.75), np.where(outside, 1.5, 0.65))
-    held = np.exp(-(np.abs((z - centre) / spread) ** 1.5)) + 0.004
-    tenor = np.array([_popularity(s, _years(s, day)) for s in series])[of]
-    weight = held * tenor * _roundness(strike, profile.step) ** 1.2
-    weight *= _luck(series, of, seed, profile.symbol) * np.where(is_call, 1.0, 1.25)
-    drift = 1 + 0.03 * np.sin(interest_day.toordinal() * 1.7 + np.arange(len(of)))
-    return np.asarray(np.rint(weight / weight.sum() * profile.open_interest * drift), np.int64)
+    years = np.array([_years(s, day) for s in series])
+    z = _deviations(strike, centre, profile.vol, years[of])
+    tenor = np.array([_popularity(s, t) for s, t in zip(series, years.tolist(), strict=True)])
+    return np.asarray(tenor[of] * _held(z, is_call, _roundness(strike, profile.step)))
+
+
+def _held(z: F64, is_call: NDArray[np.bool_], roundness: F64) -> F64:
+    """Protection below and overwriting above, the rounder the strike the more; about the money some of both."""
+    peak, tail, height = (
+        np.where(is_call, call, put) for call, put in ((0.7, -0.8), (0.95, 1.5), (1.0, 1.2))
+    )
+    outside = np.where(is_call, z > peak, z < peak)
+    one_sided = height * np.exp(-(np.abs((z - peak) / np.where(outside, tail, 0.35)) ** 1.5)) + 0.004
+    both_sides = 0.7 * np.exp(-np.abs(z) / 1.2)
+    return np.asarray(one_sided * roundness**1.5 + both_sides * roundness)
+
+
+def _open_interest(
+    profile: Profile, series: tuple[Series, ...], of: NDArray[np.intp], weights: F64, seed: int, day: date
+) -> NDArray[np.int64]:
+    """Contracts held on `day`; from one day to the next they drift a little."""
+    lucky = weights * _luck(series, of, seed, profile.symbol)
+    drift = 1 + 0.03 * np.sin(day.toordinal() * 1.7 + np.arange(len(of)))
+    return np.asarray(np.rint(lucky / lucky.sum() * profile.open_interest * drift), np.int64)
 
 
 def _popularity(series: Series, years: float) -> float:
+    """How much is held in a series, relative to the others: monthlies above weeklies, quarters above all."""
+    quarter = 1.5 if series.expiry.month % 3 == 0 else 1.0
     if series.kind == "S":
-        return float(np.exp(-years / 0.55)) + 0.05
+        return quarter * (float(np.exp(-years / 0.55)) + 0.05)
     if series.kind in "MQ":
-        return 0.24 * float(np.exp(-years / 0.4)) + 0.01
+        return quarter * (0.24 * float(np.exp(-years / 0.4)) + 0.01)
     return 0.11 * float(np.exp(-years / 0.15)) + 0.015
 
 
@@ -162,7 +186,7 @@ def _luck(series: tuple[Series, ...], of: NDArray[np.intp], seed: int, symbol: s
         rng = np.random.default_rng(
             [seed, zlib.crc32(symbol.encode()), s.expiry.toordinal(), ord(s.settlement)]
         )
-        out[rows] = rng.lognormal(0.0, 0.7, len(rows))
+        out[rows] = rng.lognormal(0.0, 0.5, len(rows))
     return out
 
 
@@ -174,7 +198,8 @@ def _daily_volume(
 ) -> F64:
     """Trading crowds at the money and in the nearest expiries; about a sixth of the open interest a day."""
     of, strike, is_call = rows
-    z, years = _moneyness(profile, series, of, strike, day)
+    years = np.array([_years(s, day) for s in series])[of]
+    z = _deviations(strike, profile.spot, profile.vol, years)
     outside = np.where(is_call, z, -z)
     near = np.exp(-np.abs(outside - 0.25) * 1.6)
     tenor = 1 / (1 + (years * _YEAR_DAYS / 2) ** 1.3)

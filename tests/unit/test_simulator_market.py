@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from app.gex import compute
+from app.gex.snapshot import Levels
 from app.market.calendar import to_ms
 from app.simulator.book import Book
 from app.simulator.clock import Clock
@@ -19,6 +22,7 @@ from app.simulator.pricing import Terms, greeks, price
 from app.simulator.surface import Ssvi
 from app.simulator.underlyings import KNOWN, profile_of
 from app.simulator.universe import list_contracts
+from tests.simulation import shown
 
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 DAY = START.date()
@@ -34,6 +38,12 @@ def book_of(symbol: str, seed: int = 1, start: datetime = START) -> Book:
     book = market(symbol, seed=seed, start=start).book(symbol)
     assert book is not None
     return book
+
+
+@cache
+def levels_of(symbol: str, seed: int) -> Levels:
+    """The levels that a client computes when the simulator starts."""
+    return compute(shown(market(symbol, seed=seed), symbol)).levels
 
 
 @pytest.mark.parametrize("symbol", sorted(KNOWN))
@@ -165,6 +175,46 @@ def test_open_interest_is_held_like_a_real_chains() -> None:
     am = np.array([s.settlement == "A" for s in listing.series])[listing.of]
     assert 0.7 < oi[am].sum() / oi.sum() < 0.85
     assert (oi >= 0).all()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("symbol", ["SPX", "SPY", "AAPL"])
+def test_the_levels_lie_where_a_real_chains_do(symbol: str, seed: int) -> None:
+    levels, spot = levels_of(symbol, seed), KNOWN[symbol].spot
+    assert None not in (levels.put_wall, levels.call_wall, levels.net_gex, levels.gross_gex)
+    assert 0.85 * spot < levels.put_wall < 1.005 * spot  # type: ignore[operator]
+    assert 0.995 * spot < levels.call_wall < 1.15 * spot  # type: ignore[operator]
+    assert abs(levels.net_gex) < 0.15 * levels.gross_gex  # type: ignore[arg-type, operator]
+    assert levels.flips == (pytest.approx(spot, rel=0.03),)
+    assert levels.max_pain == pytest.approx(spot, rel=0.12 * KNOWN[symbol].vol)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_gamma_exposure_of_spx_has_its_real_size(seed: int) -> None:
+    levels = levels_of("SPX", seed)
+    assert levels.gross_gex is not None
+    assert levels.net_gex is not None
+    assert 250e9 < levels.gross_gex < 450e9
+    assert abs(levels.net_gex) < 40e9
+
+
+def test_positions_follow_the_price_overnight() -> None:
+    now = [1e9]
+    traded = Market(Options(symbols=("SPX",)), Clock(start=START, source=lambda: now[0]))
+    traded.jump("SPX", -5)
+    fallen = compute(shown(traded, "SPX")).levels
+    assert fallen.net_gex is not None
+    assert fallen.gross_gex is not None
+    assert fallen.net_gex < -0.15 * fallen.gross_gex
+    now[0] += 86_400
+    chain = shown(traded, "SPX")
+    levels = compute(chain).levels
+    assert chain.spot == pytest.approx(0.95 * 7680, rel=0.02)
+    assert levels.put_wall is not None
+    assert levels.call_wall is not None
+    assert levels.put_wall < 1.005 * chain.spot
+    assert levels.call_wall > 0.995 * chain.spot
+    assert levels.flip == pytest.approx(chain.spot, rel=0.03)
 
 
 def test_the_price_moves_like_a_real_one_and_stays_near() -> None:

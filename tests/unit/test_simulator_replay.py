@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import numpy as np
-import orjson
 import pytest
 
 from app.chainfile import read_chain
@@ -14,12 +13,10 @@ from app.errors import ChainFileError
 from app.gex import compute
 from app.market.calendar import exchange_day, to_ms
 from app.market.chain import Chain
-from app.schwab.chains import parse_chain_json
-from app.simulator.chains import ChainPage
 from app.simulator.clock import Clock
 from app.simulator.market import Market
 from app.simulator.options import Options
-from app.simulator.query import ChainQuery
+from tests import simulation
 from tests.support import data_file
 
 FILES = [
@@ -47,12 +44,7 @@ def shown(name: str, start: datetime) -> Chain:
     """What a client reads of a simulator that starts from this file at this instant."""
     chain = real(name)
     clock = Clock(start=start, source=lambda: 1e9)
-    market = Market(Options(chain=chain, symbols=(chain.symbol,)), clock)
-    book = market.book(chain.symbol)
-    assert book is not None
-    at = market.instant()
-    query = ChainQuery.read({"symbol": book.profile.wire}, clock.listing_day(at.now_ms))
-    return parse_chain_json(orjson.loads(ChainPage(market, book, query, at).json()), as_of_ms=at.now_ms)
+    return simulation.shown(Market(Options(chain=chain, symbols=(chain.symbol,)), clock), chain.symbol)
 
 
 @pytest.mark.parametrize(
