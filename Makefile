@@ -23,14 +23,14 @@ run: .venv/installed
 demo: .venv/installed
 	@exec $(RUN) -m app demo --with-parent
 
-test: .venv-dev/installed browser
+test: install-dev browser
 	@exec $(DEV) -m pytest -q $(PYTEST_ARGS) tests
 
 test-fast: .venv-dev/installed
 	@exec $(DEV) -m pytest -q tests/unit
 
 install: .venv/installed
-install-dev: .venv-dev/installed
+install-dev: .venv-dev/installed .venv-dev/production-urllib3/installed
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or later: make run PYTHON=python3.11")'
@@ -44,6 +44,13 @@ install-dev: .venv-dev/installed
 	$(PYTHON) -m venv .venv-dev
 	grep -v '^urllib3==' requirements.txt > .venv-dev/production.txt
 	$(DEV) -m pip install --quiet --disable-pip-version-check -r .venv-dev/production.txt -r requirements-dev.txt
+	@touch $@
+
+# Schwabdev needs production's urllib3: its test runs with this folder in front of the tests' environment.
+.venv-dev/production-urllib3/installed: .venv-dev/installed
+	grep '^urllib3==' requirements.txt > .venv-dev/urllib3.txt
+	rm -rf .venv-dev/production-urllib3
+	$(DEV) -m pip install --quiet --disable-pip-version-check --no-deps --target .venv-dev/production-urllib3 -r .venv-dev/urllib3.txt
 	@touch $@
 
 # Chromium for the browser tests, through apt where that may be done. Where it may not, those tests are skipped, by name

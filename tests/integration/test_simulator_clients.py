@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import requests
 import schwab
-import schwabdev
-import urllib3
 from schwab import auth
 from schwab.streaming import StreamClient, UnexpectedResponseCode
 
@@ -22,7 +22,7 @@ from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
 from app.simulator.control import Control
 from app.simulator.person import approve
 from tests.simulation import contracts, running_simulator
-from tests.support import eventually
+from tests.support import ROOT, clean_environment, eventually
 
 SCHWAB = "https://api.schwabapi.com"
 TODAY = dt.date.today
@@ -50,8 +50,6 @@ def redirected(base: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(
         httpx.AsyncHTTPTransport, "handle_async_request", lambda self, r: send_async(self, moved(r))
     )
-    post = requests.post
-    monkeypatch.setattr(requests, "post", lambda url, *a, **k: post(url.replace(SCHWAB, base), *a, **k))
     return base
 
 
@@ -206,93 +204,55 @@ def test_schwab_py_is_told_when_its_login_is_refused(redirected: str) -> None:
 # --- Schwabdev ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def _retries_of_old_urllib3(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Schwabdev needs urllib3 2, dash[testing] holds it at 1.26: there, the newer argument is taken and dropped."""
-    if int(urllib3.__version__.split(".")[0]) < 2:
-        monkeypatch.setattr(schwabdev.client, "Retry", without_backoff_max)
+@pytest.fixture(scope="module")
+def schwabdev_saw(base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a whole session of Schwabdev received.
 
-
-def without_backoff_max(**given: Any) -> urllib3.Retry:
-    """The retries of urllib3 1.26."""
-    return urllib3.Retry(**{name: value for name, value in given.items() if name != "backoff_max"})
-
-
-def schwabdev_client(base: str, folder: Path) -> schwabdev.Client:
-    """A login the way Schwabdev does it, the person being `approve`."""
-
-    class Client(schwabdev.Client):  # the address of REST is an attribute that a subclass may set
-        _base_api_url = base
-
-    return Client(
-        APP_KEY, APP_SECRET, CALLBACK_URL, tokens_db=str(folder / "tokens.db"), open_browser_for_auth=False,
-        call_on_auth=lambda url: approve(url.replace(SCHWAB, base)),
+    It needs production's urllib3, which dash[testing] keeps out of the tests' environment: a process of its own has it.
+    """
+    urllib3 = Path(sys.prefix) / "production-urllib3"
+    if not (urllib3 / "urllib3").is_dir():
+        pytest.fail(f"production's urllib3 is not in {urllib3}: make install-dev", pytrace=False)
+    command = [sys.executable, "-m", "tests.clients.schwabdev_session", base]
+    ended = subprocess.run(
+        [*command, str(tmp_path_factory.mktemp("schwabdev"))], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env=clean_environment(PYTHONPATH=f"{urllib3}{os.pathsep}{ROOT}"),
     )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    saw: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return saw
 
 
-def test_schwabdev_logs_in_and_refreshes(redirected: str, tmp_path: Path) -> None:
-    client = schwabdev_client(redirected, tmp_path)
-    first = client.tokens.access_token, client.tokens.refresh_token
-    assert client.tokens.update_tokens(force_access_token=True)
-    assert client.tokens.access_token != first[0]
-    assert client.tokens.refresh_token == first[1]
-    assert client.preferences().json()["streamerInfo"]
+def test_schwabdev_logs_in_and_refreshes(schwabdev_saw: dict[str, Any]) -> None:
+    refreshed = schwabdev_saw["refreshed"]
+    assert (
+        refreshed["updated"] is refreshed["access_token_changed"] is refreshed["refresh_token_kept"] is True
+    )
+    assert refreshed["streamer"][0]["streamerSocketUrl"].startswith("ws")
 
 
-def test_schwabdev_reads_chains_quotes_and_hours(redirected: str, tmp_path: Path) -> None:
-    client = schwabdev_client(redirected, tmp_path)
-    chain = client.option_chains(
-        "$SPX",
-        includeUnderlyingQuote=True,
-        fromDate=TODAY() + dt.timedelta(1),
-        toDate=TODAY() + dt.timedelta(1),
-    ).json()
-    assert chain["underlyingPrice"] == chain["underlying"]["last"]
-    symbol = contracts(chain)[0]["symbol"]
-    assert client.quotes(["SPY", symbol]).json()[symbol]["assetMainType"] == "OPTION"
-    assert client.quote("$SPX").json()["$SPX"]["quote"]["lastPrice"] > 0
-    assert client.option_expiration_chain("SPY").json()["expirationList"]
-    assert client.market_hours(["equity", "option"]).json()["equity"]["EQ"]["isOpen"] is True
-    assert client.market_hour("option").json()["option"]
-    assert client.linked_accounts().json()[0]["hashValue"]
+def test_schwabdev_reads_chains_quotes_and_hours(schwabdev_saw: dict[str, Any]) -> None:
+    read = schwabdev_saw["read"]
+    assert read["chain"]["underlyingPrice"] == read["chain"]["underlying"]["last"]
+    assert read["option"]["assetMainType"] == "OPTION"
+    assert read["index"]["quote"]["lastPrice"] > 0
+    assert read["expiries"]["expirationList"]
+    assert read["hours"]["equity"]["EQ"]["isOpen"] is True
+    assert read["hour"]["option"]
+    assert read["accounts"][0]["hashValue"]
 
 
-def test_schwabdev_streams_and_comes_back_after_a_cut(redirected: str, tmp_path: Path) -> None:
-    client = schwabdev_client(redirected, tmp_path)
-    chain = client.option_chains("SPY", strikeCount=4, toDate=TODAY() + dt.timedelta(2)).json()
-    keys = [contract["symbol"] for contract in contracts(chain)][:4]
-    frames: list[dict[str, Any]] = []
-    stream = schwabdev.Stream(client)
-    stream.start(lambda text: frames.append(json.loads(text)))
-    try:
-        stream.send(stream.level_one_options(keys[:2], "0,1,2,3,29", command="SUBS"))
-        stream.send(stream.level_one_options(keys[2:], "0,1,2,3,29"))
-        stream.send(stream.level_one_equities("$SPX", "0,1,2,3"))
-        eventually(lambda: seen(frames) >= {*keys, "$SPX"}, 15, "an image of every key")
-        frames.clear()
-        Control(redirected).cut("1011")
-        eventually(lambda: seen(frames) >= {*keys, "$SPX"}, 20, "images again after the reconnect")
-        stream.send(stream.level_one_options(keys, "0,3", command="VIEW"))
-        stream.send(stream.level_one_options(keys[:1], "0,3", command="UNSUBS"))
-        eventually(lambda: {"VIEW", "UNSUBS"} <= carried_out(frames), 10, "VIEW and UNSUBS answered")
-    finally:
-        stream.stop()
-    eventually(lambda: Control(redirected).state()["connections_open"] == 0, 10, "the stream is closed")
+def test_schwabdev_streams_and_comes_back_after_a_cut(schwabdev_saw: dict[str, Any], base: str) -> None:
+    streamed = schwabdev_saw["streamed"]
+    assert len(streamed["keys"]) == 4
+    assert set(streamed["after_the_cut"]) >= {*streamed["keys"], "$SPX"}
+    assert {"VIEW", "UNSUBS"} <= set(streamed["carried_out"])
+    eventually(lambda: Control(base).state()["connections_open"] == 0, 10, "the stream is closed")
 
 
-def seen(frames: list[dict[str, Any]]) -> set[str]:
-    """Keys of which something came."""
-    return {
-        item["key"] for frame in list(frames) for block in frame.get("data", []) for item in block["content"]
-    }
-
-
-def carried_out(frames: list[dict[str, Any]]) -> set[str]:
-    """Commands that were answered with success."""
-    responses = (response for frame in list(frames) for response in frame.get("response", []))
-    return {response["command"] for response in responses if response["content"]["code"] == 0}
-
-
-def test_the_tested_clients_are_the_ones_that_are_pinned() -> None:
-    assert schwab.version.version == "1.5.1"
-    assert schwabdev.__version__ == "4.0.0"
+def test_the_tested_clients_are_the_ones_that_are_pinned(schwabdev_saw: dict[str, Any]) -> None:
+    pins = (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text()
+    assert f"schwab-py=={schwab.version.version}\n" in pins
+    assert f"schwabdev=={schwabdev_saw['versions']['schwabdev']}\n" in pins
+    production = (ROOT / "requirements.txt").read_text()
+    assert f"urllib3=={schwabdev_saw['versions']['urllib3']}\n" in production
