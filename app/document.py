@@ -62,12 +62,11 @@ def _regime(levels: Levels) -> Literal["long_gamma", "short_gamma"] | None:
 
 
 def _strikes(table: StrikeTable) -> list[StrikeRow]:
+    exposures = (table.call_gex, table.put_gex, table.net_gex)
+    counts = (table.call_oi, table.put_oi, table.call_volume, table.put_volume)
     columns: list[list[float | None]] = [
         table.strike.tolist(),
-        table.call_gex.tolist(),
-        table.put_gex.tolist(),
-        table.net_gex.tolist(),
-        *(_nullable(c) for c in (table.call_oi, table.put_oi, table.call_volume, table.put_volume)),
+        *(_nullable(column) for column in (*exposures, *counts)),
     ]
     names = list(StrikeRow.model_fields)
     return [

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from app.gex.snapshot import ExpirySummary, Levels, QualityCounts, Snapshot
 from app.market.calendar import from_ms
 
@@ -23,7 +27,7 @@ def as_table(snapshot: Snapshot) -> str:
 
 def money(value: float | None) -> str:
     """Dollars with the suffix that leaves three or four digits: 11.2 Bn."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "-"
     for size, suffix in ((1e9, " Bn"), (1e6, " Mn"), (1e3, " k")):
         if abs(value) >= size:
@@ -65,7 +69,7 @@ def _levels(levels: Levels) -> str:
 
 def _strikes(snapshot: Snapshot) -> str:
     table = snapshot.strikes
-    size = abs(table.call_gex) + abs(table.put_gex)
+    size = np.nan_to_num(abs(table.call_gex)) + np.nan_to_num(abs(table.put_gex))
     largest = sorted(size.argsort()[::-1][:_STRIKES].tolist())
     lines = [f"{'strike':>10} {'call GEX':>12} {'put GEX':>12} {'net GEX':>12}"]
     lines += [

@@ -84,11 +84,9 @@ def _inverted(b: F64, log_b: F64, y: F64, sinh_y: F64, guess: F64 | None) -> F64
     kernels.refine_total_vol(log_b, y, x, 2 if guess is None else 1)
     before = x.copy()
     kernels.refine_total_vol(log_b, y, x, 1)
-    # cubic convergence: a last move below 1e-5 leaves 1e-15
-    rough = np.flatnonzero(~(np.abs(x - before) <= 1e-5 * x) & (b > 0))
-    if rough.size:
-        x[rough] = _patiently(log_b[rough], y[rough], x[rough])
-    x[~((b > 0) & (x < kernels.MAX_TOTAL_VOL))] = np.nan
+    if kernels.settle_total_vol(b, before, x):
+        rough = np.flatnonzero(x < 0)
+        x[rough] = _patiently(log_b[rough], y[rough], -x[rough])
     return x
 
 
@@ -107,7 +105,8 @@ def _patiently(log_b: F64, y: F64, x: F64) -> F64:
     kernels.refine_total_vol(log_b, y, x, 30)
     before = x.copy()
     kernels.refine_total_vol(log_b, y, x, 1)
-    return np.where(np.abs(x - before) <= 1e-9 * x, x, np.nan)
+    settled = (np.abs(x - before) <= 1e-9 * x) & (x < kernels.MAX_TOTAL_VOL)
+    return np.where(settled, x, np.nan)
 
 
 def _broadcast(

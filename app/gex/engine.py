@@ -6,7 +6,7 @@ snapshot = expose(surface, Params(side="naive"))      # once per convention
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,14 +56,15 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
     legs = leg_exposures(surface, params, series[surface.layout.node_series])
     live = (series & surface.alive)[surface.layout.node_series]
     strikes = strike_table(surface, legs, live)
-    spots, values, flips = _profile(surface, params, legs)
+    held = Held.of(surface, legs)
+    spots, values, flips = _profile(surface, params, held)
     heatmap_dates, heatmap = heatmap_of(surface, legs, live, strikes.strike)
     return Snapshot(
         symbol=surface.chain.symbol,
         spot=known_or_none(surface.spot),
         as_of_ms=surface.chain.as_of_ms,
         params=params,
-        levels=_levels(surface, params, legs, live, strikes, flips),
+        levels=_levels(surface, params, legs, held, live, strikes, flips),
         strikes=strikes,
         expiries=summaries(surface, legs, series & surface.alive),
         heatmap_expiries=heatmap_dates,
@@ -75,7 +76,13 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
 
 
 def _levels(
-    surface: Surface, params: Params, legs: Legs, live: Bools, strikes: StrikeTable, flips: tuple[float, ...]
+    surface: Surface,
+    params: Params,
+    legs: Legs,
+    held: Held,
+    live: Bools,
+    strikes: StrikeTable,
+    flips: tuple[float, ...],
 ) -> Levels:
     call, put = legs
     call_wall, put_wall = walls(strikes.strike, strikes.call_gex, strikes.put_gex, params.walls)
@@ -83,49 +90,59 @@ def _levels(
     levels = Levels(
         flip=flip,
         flips=flips,
-        flip_band=None if flip is None else _flip_band(surface, legs, flip),
+        flip_band=None if flip is None else _flip_band(surface, held, flip),
         call_wall=call_wall,
         put_wall=put_wall,
         absolute_gamma_strike=absolute_gamma_strike(strikes.strike, strikes.call_gex, strikes.put_gex),
-        max_pain=max_pain_of(surface, legs, live, strikes.strike),
+        max_pain=max_pain_of(surface, strikes, legs, live),
     )
-    if not (call.used.any() or put.used.any()):
+    if not held.some:
         return levels
     calls, puts = float(call.gex.sum()), float(put.gex.sum())
     gross = float(np.abs(call.gex).sum() + np.abs(put.gex).sum())
     return replace(levels, net_gex=calls + puts, call_gex=calls, put_gex=puts, gross_gex=gross)
 
 
-def _profile(surface: Surface, params: Params, legs: Legs) -> tuple[F64, F64, tuple[float, ...]]:
+def _profile(surface: Surface, params: Params, held: Held) -> tuple[F64, F64, tuple[float, ...]]:
     """The grid, G on it in the convention's unit, and the roots; empty where nothing is in the sums."""
-    bells = _bells(surface, legs, surface.total_vol)
-    if not any(leg.used.any() for leg in legs):
+    if not held.some:
         return np.empty(0), np.empty(0), ()
+    bells = held.bells(surface, surface.total_vol)
     spots = grid(surface.spot)
     values = bells.over(spots)
     flips = roots(bells, spots, values)
     return spots, values if params.unit == "per_1pct" else values / (0.01 * spots), flips
 
 
-def _bells(surface: Surface, legs: Legs, total_vol: F64) -> Bells:
-    """The profile's terms of the used nodes: a strike's call and put collapse into one."""
-    weight = sum(np.where(leg.used, leg.weight, 0.0) for leg in legs)
-    nodes = np.flatnonzero(weight)
-    return Bells.of(
-        surface.spot,
-        surface.node_forward[nodes],
-        surface.node_discount[nodes],
-        surface.layout.strike[nodes],
-        total_vol[nodes],
-        np.asarray(weight)[nodes],
-    )
+@dataclass(frozen=True, eq=False)
+class Held:
+    """The nodes with weight, a strike's call and put in one, shape (n,) each; `some`: whether anything is in the sums."""
+
+    some: bool
+    nodes: NDArray[np.int64]
+    forward: F64
+    discount: F64
+    strike: F64
+    weight: F64
+
+    @classmethod
+    def of(cls, surface: Surface, legs: Legs) -> Held:
+        weight = legs[0].weight + legs[1].weight
+        nodes = np.flatnonzero(weight)
+        columns = (surface.node_forward, surface.node_discount, surface.layout.strike, weight)
+        return cls(any(leg.used.any() for leg in legs), nodes, *(column[nodes] for column in columns))
+
+    def bells(self, surface: Surface, total_vol: F64) -> Bells:
+        """The profile's terms under these total volatilities of all nodes, shape (m,)."""
+        x = total_vol[self.nodes]
+        return Bells.of(surface.spot, self.forward, self.discount, self.strike, x, self.weight)
 
 
-def _flip_band(surface: Surface, legs: Legs, flip: float) -> tuple[float, float] | None:
+def _flip_band(surface: Surface, held: Held, flip: float) -> tuple[float, float] | None:
     """The flip with all quotes at bid and at ask; None where one of them has no root."""
     found = [flip]
     for total_vol in surface.band_vols:
-        near = root_near(_bells(surface, legs, total_vol), flip)
+        near = root_near(held.bells(surface, total_vol), flip)
         if near is None:
             return None
         found.append(near)

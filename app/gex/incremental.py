@@ -13,26 +13,25 @@ now and then, before rounding can add up. While spot moves alone each series kee
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.exposure import signed_contracts
+from app.gex import kernels, series_kernels
+from app.gex.exposure import counts_of, sign_of
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import Params
 from app.gex.profile import Bells, grid, nearest, roots
-from app.gex.quotes import Leg, by_node, count_by_node, leg_of
+from app.gex.quotes import Leg, leg_of
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels
 from app.gex.surface import PARITY, Surface, fit, series_forwards
-from app.gex.tables import totals
-from app.gex.vols import OTHER_LEG, OTM, fill_vols, offered_limits, priced_vols, vendor_vols
+from app.gex.vols import OTHER_LEG, OTM, fallback_vols, priced_vols
 from app.market.chain import Chain, Quotes
 
 F64 = NDArray[np.float64]
-I8 = NDArray[np.int8]
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -42,27 +41,6 @@ _FRESH_AFTER = 2000
 _MANY = 0.5
 # A new grid is laid when spot has left the middle of the old one by this share.
 _GRID_DRIFT = 0.05
-
-
-@dataclass
-class _Terms:
-    """What each node adds to the sums, shape (m,) each; zeros where it is in none."""
-
-    call: F64
-    put: F64
-    slope: F64
-    offset: F64
-    height: F64
-
-    def bells(self, sign: float = 1.0) -> Bells:
-        return Bells(self.slope, self.offset, sign * self.height)
-
-    def take(self, nodes: I64) -> _Terms:
-        return _Terms(**{f.name: getattr(self, f.name)[nodes] for f in fields(self)})
-
-    def put_back(self, nodes: I64, other: _Terms) -> None:
-        for f in fields(self):
-            getattr(self, f.name)[nodes] = getattr(other, f.name)
 
 
 class Engine:
@@ -85,55 +63,68 @@ class Engine:
         self._params = params or Params()
         quotes = Quotes(**{f.name: getattr(chain.quotes, f.name).copy() for f in fields(chain.quotes)})
         surface = fit(replace(chain, quotes=quotes), rate=rate, default_rate=default_rate)
-        self._surface = surface
+        self._surface, self._quotes, self._spot = surface, quotes, surface.spot
         layout = surface.layout
+        m = len(layout.strike)
         self._chosen = chosen_series(surface, self._params)[layout.node_series]
         self._node_years = np.maximum(surface.years, 0.0)[layout.node_series]
+        self._node_alive = surface.alive[layout.node_series]
+        self._forward, self._forward_source = surface.forward.copy(), surface.forward_source.copy()
         self._carry = surface.forward / surface.spot
-        self._gap = surface.call.mid - surface.put.mid
-        self._spread = surface.call.spread + surface.put.spread
-        self._priced = np.where(np.isin(surface.vol_source, (OTM, OTHER_LEG)), surface.total_vol, np.nan)
-        self._priced_source = np.where(np.isnan(self._priced), 0, surface.vol_source).astype(np.int8)
-        self._weights = [self._weight(leg, slice(None)) for leg in (0, 1)]
-        everything = np.arange(len(layout.strike))
-        self._vendor, self._limit = self._fallbacks(everything, surface.call, surface.put)
+        self._x, self._source = surface.total_vol.copy(), surface.vol_source.copy()
+        quoted = (surface.vol_source == OTM) | (surface.vol_source == OTHER_LEG)
+        self._priced = np.where(quoted, surface.total_vol, np.nan)
+        self._priced_source = np.where(quoted, surface.vol_source, 0).astype(np.int8)
+        self._vendor, self._limit, self._gap, self._spread = np.full((4, m), np.nan)
+        self._shares = np.zeros((2, m))
+        everything = np.arange(m)
+        self._requote(everything)
+        self._set_fallbacks(everything, surface.call, surface.put)
         self._fresh()
 
     @property
     def surface(self) -> Surface:
-        """Forwards and volatilities as they are now: `expose` it for what isn't kept here, such as the flip band."""
-        return self._surface
+        """Forwards and volatilities as they are now: `expose` it for what isn't kept here, such as the flip band.
+
+        Its quotes are the engine's own: look at it before the next update.
+        """
+        return replace(
+            self._surface,
+            chain=replace(self._surface.chain, spot=self._spot),
+            forward=self._forward.copy(),
+            forward_source=self._forward_source.copy(),
+            total_vol=self._x.copy(),
+            vol_source=self._source.copy(),
+        )
 
     def update(self, rows: I64, **columns: Any) -> None:
         """Set quote columns (bid, ask, open_interest, ...) of these rows of the chain, and everything that follows."""
         for name, values in columns.items():
-            getattr(self._surface.chain.quotes, name)[rows] = values
+            getattr(self._quotes, name)[rows] = values
         layout = self._surface.layout
-        nodes = np.unique(layout.row_node[rows])
-        nodes = nodes[nodes >= 0]
-        self._requote(nodes)
-        forward, source, moved = self._forwards(nodes)
         stale = np.zeros(len(layout.strike), bool)
-        stale[nodes] = True
-        stale |= moved[layout.node_series]
-        x, vol_source = self._volatilities(np.flatnonzero(stale), forward)
-        old = self._surface.total_vol
-        changed = stale | ((x != old) & ~(np.isnan(x) & np.isnan(old)))
-        self._surface = replace(
-            self._surface, forward=forward, forward_source=source, total_vol=x, vol_source=vol_source
+        stale[layout.row_node[rows]] = True
+        if len(stale):
+            # row -1, of what can't be used, has marked the last node: one more than needed
+            self._requote(np.flatnonzero(stale))
+        stale |= self._reforward(stale)[layout.node_series]
+        self._reprice(np.flatnonzero(stale))
+        old = self._x
+        self._x, self._source = self._priced.copy(), self._priced_source.copy()
+        everywhere = np.arange(len(layout.series))
+        series_kernels.fill(
+            everywhere, layout.starts, layout.log_strike, self._vendor, self._limit, self._x, self._source
         )
-        self._replace(np.flatnonzero(changed))
+        stale |= (self._x != old) & ~(np.isnan(self._x) & np.isnan(old))
+        self._replace(np.flatnonzero(stale))
 
     def move(self, spot: float) -> None:
         """Set spot alone. The profile stands on absolute prices: it stays, unless spot has left its middle."""
-        self._surface = replace(
-            self._surface, chain=replace(self._surface.chain, spot=spot), forward=spot * self._carry
-        )
+        self._spot, self._forward = spot, spot * self._carry
         if abs(spot / self._centre - 1.0) > _GRID_DRIFT:
             self._fresh()
         else:
-            self._terms = self._terms_of(np.arange(len(self._surface.layout.strike)))
-            self._add_strikes()
+            self._set_terms(np.arange(len(self._x)))
 
     def anchor(self) -> None:
         """Give every series the forward of its prices at the present spot."""
@@ -152,10 +143,10 @@ class Engine:
     def levels(self) -> Levels:
         """All levels but the flip band and max pain, which `expose(engine.surface)` gives."""
         strike, call, put = self.strikes()
-        flips = roots(self._terms.bells(), self._grid, self._sums * self._grid)
+        flips = roots(Bells(*self._bells), self._grid, self._sums * self._grid)
         call_wall, put_wall = walls(strike, call, put, self._params.walls)
         return Levels(
-            flip=nearest(flips, self._surface.spot),
+            flip=nearest(flips, self._spot),
             flips=flips,
             call_wall=call_wall,
             put_wall=put_wall,
@@ -163,133 +154,116 @@ class Engine:
             net_gex=float(call.sum() + put.sum()),
             call_gex=float(call.sum()),
             put_gex=float(put.sum()),
-            gross_gex=float(np.abs(self._terms.call).sum() + np.abs(self._terms.put).sum()),
+            gross_gex=float(np.abs(self._legs).sum()),
         )
 
     # --- what an update runs through ---
 
     def _requote(self, nodes: I64) -> None:
-        """Quotes and weights of these nodes anew."""
-        layout, quotes = self._surface.layout, self._surface.chain.quotes
-        for at, (leg, rows) in enumerate(
-            ((self._surface.call, layout.call_row), (self._surface.put, layout.put_row))
-        ):
-            part = leg_of(rows[nodes], quotes)
-            for f in fields(Leg):
-                getattr(leg, f.name)[nodes] = getattr(part, f.name)
-            self._weights[at][nodes] = self._weight(at, nodes)
-        call, put = self._surface.call, self._surface.put
+        """Quotes and shares of these nodes anew."""
+        layout, call, put = self._surface.layout, self._surface.call, self._surface.put
+        for at, (leg, rows) in enumerate(((call, layout.call_row), (put, layout.put_row))):
+            mine = rows[nodes]
+            leg.set(nodes, leg_of(mine, self._quotes))
+            shares = counts_of(self._params, mine, self._quotes) * layout.multiplier[nodes]
+            known = self._chosen[nodes] & np.isfinite(shares)
+            self._shares[at, nodes] = sign_of(self._params, at) * np.where(known, shares, 0.0)
         self._gap[nodes] = call.mid[nodes] - put.mid[nodes]
-        self._spread[nodes] = call.spread[nodes] + put.spread[nodes]
+        self._spread[nodes] = call.spread_at(nodes) + put.spread_at(nodes)
 
-    def _forwards(self, nodes: I64) -> tuple[F64, I8, Bools]:
-        """All forwards and their sources, and which series' have moved; untouched series keep their carry."""
+    def _reforward(self, quoted: Bools) -> Bools:
+        """Forwards and carries anew; which series' have moved. Those without a quote among `quoted` keep their carry."""
         s = self._surface
         found, source = series_forwards(
-            s.layout, self._gap, self._spread, s.discount, s.years, s.alive, s.spot, s.rate
+            s.layout, self._gap, self._spread, s.discount, s.years, s.alive, self._spot, s.rate
         )
         touched = source != PARITY
-        touched[s.layout.node_series[nodes]] = True
-        forward = np.where(touched, found, s.forward)
-        self._carry = np.where(touched, found / s.spot, self._carry)
-        moved = (forward != s.forward) & ~(np.isnan(forward) & np.isnan(s.forward))
-        return forward, np.where(touched, source, s.forward_source).astype(np.int8), moved
+        touched[s.layout.node_series[quoted]] = True
+        forward = np.where(touched, found, self._forward)
+        self._carry = np.where(touched, found / self._spot, self._carry)
+        moved = (forward != self._forward) & ~(np.isnan(forward) & np.isnan(self._forward))
+        self._forward = forward
+        self._forward_source = np.where(touched, source, self._forward_source).astype(np.int8)
+        return np.asarray(moved)
 
-    def _volatilities(self, stale: I64, forward: F64) -> tuple[F64, I8]:
-        """x of every node: priced anew where stale, then filled."""
+    def _reprice(self, nodes: I64) -> None:
+        """What quotes say of x at these nodes, and what may stand in, anew."""
         s = self._surface
-        series = s.layout.node_series[stale]
-        call, put = _leg_part(s.call, stale), _leg_part(s.put, stale)
-        node_forward, discount = forward[series], s.discount[series]
-        self._priced[stale], self._priced_source[stale] = priced_vols(
-            call, put, node_forward, discount, s.layout.strike[stale], guess=self._priced[stale]
+        series = s.layout.node_series[nodes]
+        call, put = s.call.at(nodes), s.put.at(nodes)
+        self._priced[nodes], self._priced_source[nodes] = priced_vols(
+            call,
+            put,
+            self._forward[series],
+            s.discount[series],
+            s.layout.strike[nodes],
+            s.layout.american[nodes],
+            guess=self._priced[nodes],
         )
-        self._surface = replace(s, forward=forward)
-        self._vendor[stale], self._limit[stale] = self._fallbacks(stale, call, put)
-        x, source = self._priced.copy(), self._priced_source.copy()
-        fill_vols(s.layout, x, source, self._vendor, self._limit)
-        return x, source
+        self._set_fallbacks(nodes, call, put)
 
-    def _fallbacks(self, nodes: I64, call: Leg, put: Leg) -> tuple[F64, F64]:
-        """The vendor's x and the offers' limits of these nodes."""
+    def _set_fallbacks(self, nodes: I64, call: Leg, put: Leg) -> None:
+        """The vendor's x and the offers' limits of those of these nodes that no quote prices."""
         s = self._surface
-        layout = s.layout
-        series = layout.node_series[nodes]
-        forward, strike = s.forward[series], layout.strike[nodes]
-        legs = (layout.call_row[nodes], layout.put_row[nodes])
-        vendor = vendor_vols(s.chain.quotes.iv, legs, strike, forward, self._node_years[nodes])
-        unpriced = np.where(self._priced_source[nodes] == 0, forward, np.nan)
-        return vendor, offered_limits(call, put, unpriced, s.discount[series], strike)
-
-    def _weight(self, leg: int, nodes: I64 | slice) -> F64:
-        """Signed shares of these nodes' calls (0) or puts (1); 0 where unknown or not chosen."""
-        layout = self._surface.layout
-        rows = (layout.call_row, layout.put_row)[leg][nodes]
-        quotes = self._surface.chain.quotes
-        signed = signed_contracts(
-            self._params,
-            leg,
-            count_by_node(rows, quotes.open_interest),
-            count_by_node(rows, quotes.volume),
-            by_node(rows, quotes.flow),
+        left = np.flatnonzero(self._priced_source[nodes] == 0)
+        bare = nodes[left]
+        series = s.layout.node_series[bare]
+        self._vendor[bare], self._limit[bare] = fallback_vols(
+            s.chain,
+            s.layout,
+            bare,
+            call.at(left),
+            put.at(left),
+            self._forward[series],
+            s.discount[series],
+            self._node_years[bare],
         )
-        return np.where(self._chosen[nodes], np.nan_to_num(signed), 0.0) * layout.multiplier[nodes]
 
     # --- sums ---
 
-    def _terms_of(self, nodes: I64) -> _Terms:
-        s = self._surface
-        series = s.layout.node_series[nodes]
-        x, carry = s.total_vol[nodes], self._carry[series]
-        call, put = self._weights[0][nodes], self._weights[1][nodes]
-        out = ~(np.isfinite(x) & np.isfinite(carry))
-        slope = 1.0 / np.where(out, 1.0, x)
-        offset = np.where(out, 0.0, np.log(carry) - s.layout.log_strike[nodes]) * slope + 0.5 / slope
-        scale = np.where(out, 0.0, s.discount[series] * carry * slope / math.sqrt(2 * math.pi))
-        d1 = slope * math.log(s.spot) + offset
-        unit = 0.01 * s.spot if self._params.unit == "per_1pct" else 1.0
-        density = unit * scale * np.exp(-0.5 * d1 * d1)
-        return _Terms(call * density, put * density, slope, offset, 0.01 * (call + put) * scale)
-
     def _fresh(self) -> None:
         """Every sum from nothing, on a grid around the present spot."""
-        self._centre = self._surface.spot
-        self._grid = grid(self._centre)
-        self._terms = self._terms_of(np.arange(len(self._surface.layout.strike)))
-        self._sums = self._terms.bells().sums(self._grid)
-        self._add_strikes()
-        self._since_fresh = 0
-
-    def _add_strikes(self) -> None:
         layout = self._surface.layout
-        self._call, self._put = (
-            totals(layout.node_strike, values, len(layout.strikes))
-            for values in (self._terms.call, self._terms.put)
-        )
+        self._centre, self._since_fresh = self._spot, 0
+        self._grid = grid(self._centre)
+        self._legs, self._bells = np.zeros((2, len(self._x))), np.zeros((3, len(self._x)))
+        self._call, self._put = np.zeros((2, len(layout.strikes)))
+        self._set_terms(np.arange(len(self._x)))
+        self._sums = Bells(*self._bells).sums(self._grid)
 
     def _replace(self, nodes: I64) -> None:
         """Take the old terms of these nodes out of the sums and the new ones in."""
         self._since_fresh += 1
-        if self._since_fresh >= _FRESH_AFTER or len(nodes) > _MANY * len(self._terms.call):
+        if self._since_fresh >= _FRESH_AFTER or len(nodes) > _MANY * len(self._x):
             self._fresh()
-            return
-        old, new = self._terms.take(nodes), self._terms_of(nodes)
-        both = Bells(
-            *(
-                np.concatenate(pair)
-                for pair in zip(_columns(new.bells()), _columns(old.bells(-1.0)), strict=True)
-            )
+        else:
+            self._sums += Bells(*self._set_terms(nodes)).sums(self._grid)
+
+    def _set_terms(self, nodes: I64) -> F64:
+        """Exposures and bells of these nodes anew; returns the new bells, and the old ones with the sign turned."""
+        layout, unit = self._surface.layout, 0.01 * self._spot if self._params.unit == "per_1pct" else 1.0
+        change = np.empty((3, 2 * len(nodes)))
+        with np.errstate(all="ignore"):
+            log_carry = np.log(self._carry)
+        kernels.replace_terms(
+            nodes,
+            math.log(self._spot),
+            unit,
+            layout.node_series,
+            log_carry,
+            self._surface.discount * self._carry,
+            layout.log_strike,
+            self._x,
+            self._shares[0],
+            self._shares[1],
+            self._legs[0],
+            self._legs[1],
+            self._bells[0],
+            self._bells[1],
+            self._bells[2],
+            layout.node_strike,
+            self._call,
+            self._put,
+            change,
         )
-        self._sums += both.sums(self._grid)
-        self._terms.put_back(nodes, new)
-        strike, k = self._surface.layout.node_strike[nodes], len(self._call)
-        self._call += totals(strike, new.call - old.call, k)
-        self._put += totals(strike, new.put - old.put, k)
-
-
-def _columns(bells: Bells) -> tuple[F64, F64, F64]:
-    return bells.slope, bells.offset, bells.height
-
-
-def _leg_part(leg: Leg, nodes: I64) -> Leg:
-    return Leg(**{f.name: getattr(leg, f.name)[nodes] for f in fields(Leg)})
+        return change

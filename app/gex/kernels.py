@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from app.gex.jit import inline, inner, kernel
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 
 
 def _bit_cast(source: Any, target: Any) -> Any:
@@ -164,6 +165,22 @@ def seed_total_vol(b: F64, sinh_y: F64, x: F64) -> None:
 
 
 @kernel
+def settle_total_vol(b: F64, before: F64, x: F64) -> int:
+    """Mark in x what has no price (NaN) and what still moves (the negative of itself); returns how many move.
+
+    Halley's steps converge cubically: a last move below 1e-5 leaves 1e-15.
+    """
+    moving = 0
+    for i in range(x.size):
+        good = b[i] > 0.0
+        still = abs(x[i] - before[i]) <= 1e-5 * x[i]
+        moving += 1 if good and not still else 0
+        known = good and (x[i] < MAX_TOTAL_VOL or not still)
+        x[i] = (x[i] if still else -x[i]) if known else np.nan
+    return moving
+
+
+@kernel
 def refine_total_vol(log_b: F64, y: F64, x: F64, steps: int) -> None:
     """Halley's steps on ln b(y, x) = log_b, in place. From `seed_total_vol` three give all digits."""
     for _ in range(steps):
@@ -178,6 +195,17 @@ def refine_total_vol(log_b: F64, y: F64, x: F64, steps: int) -> None:
             factor = max(1.0 - 0.5 * newton * bend, 0.3)
             moved = min(max(x[i] - newton / factor, 0.3 * x[i]), 3.0 * x[i])
             x[i] = min(max(moved, 1e-9), MAX_TOTAL_VOL)
+
+
+@kernel
+def gamma_density(forward: F64, discount: F64, strike: F64, x: F64, out: F64) -> None:
+    """D F phi(d1) / x = gamma S² into `out`, $ a share, shape (n,); NaN where F or x is."""
+    for i in range(x.size):
+        good = forward[i] > 0.0 and x[i] > 0.0
+        vol = x[i] if good else 1.0
+        d = fast_log(forward[i] / strike[i] if good else 1.0) / vol + 0.5 * vol
+        each = _INVERSE_SQRT_2_PI * discount[i] * forward[i] * fast_exp(-0.5 * d * d) / vol
+        out[i] = each if good else np.nan
 
 
 # --- the profile ------------------------------------------------------------------------------------
@@ -206,6 +234,54 @@ def bell_terms(
 
 
 @kernel
+def replace_terms(
+    nodes: I64,
+    log_spot: float,
+    unit: float,
+    series: I64,
+    log_carry: F64,
+    discounted: F64,
+    log_strike: F64,
+    x: F64,
+    call_shares: F64,
+    put_shares: F64,
+    call: F64,
+    put: F64,
+    slope: F64,
+    offset: F64,
+    height: F64,
+    strike: I64,
+    by_call: F64,
+    by_put: F64,
+    change: F64,
+) -> None:
+    """Give these nodes the exposures and bells of their present x, carry and shares, and their strikes the difference.
+
+    Args:
+        nodes: shape (n,); x, shares, call to height: of all nodes, shape (m,); `series` and `strike` are their groups.
+        log_carry, discounted: ln(F/S) and D F / S of each series; NaN, like x, where unknown: such nodes add nothing.
+        unit: 0.01 S per 1 % move, 1 per point.
+        by_call, by_put: exposure by strike, shape (k,).
+        change: gets slope, offset and height of the new bells, then of the old ones with the sign turned, shape (3, 2 n).
+    """
+    n = nodes.size
+    for j in range(n):
+        i, s = nodes[j], series[nodes[j]]
+        change[0, n + j], change[1, n + j], change[2, n + j] = slope[i], offset[i], -height[i]
+        good = x[i] > 0.0 and discounted[s] > 0.0
+        a = 1.0 / x[i] if good else 1.0
+        c = (log_carry[s] - log_strike[i]) * a + 0.5 / a if good else 0.0
+        scale = _INVERSE_SQRT_2_PI * discounted[s] * a if good else 0.0
+        d = a * log_spot + c
+        each = unit * scale * fast_exp(-0.5 * d * d)
+        by_call[strike[i]] += call_shares[i] * each - call[i]
+        by_put[strike[i]] += put_shares[i] * each - put[i]
+        call[i], put[i] = call_shares[i] * each, put_shares[i] * each
+        slope[i], offset[i], height[i] = a, c, 0.01 * (call_shares[i] + put_shares[i]) * scale
+        change[0, j], change[1, j], change[2, j] = a, c, height[i]
+
+
+@kernel
 def bell_sum(log_spot: float, slope: F64, offset: F64, height: F64) -> float:
     """Sum of height exp(-(slope log_spot + offset)²/2), exact at one price."""
     total = 0.0
@@ -213,6 +289,18 @@ def bell_sum(log_spot: float, slope: F64, offset: F64, height: F64) -> float:
         d = slope[i] * log_spot + offset[i]
         total += height[i] * fast_exp(-0.5 * d * d)
     return total
+
+
+@kernel
+def bell_slope(log_spot: float, slope: F64, offset: F64, height: F64) -> tuple[float, float]:
+    """The same sum, and its derivative by ln S'."""
+    total, rise = 0.0, 0.0
+    for i in range(slope.size):
+        d = slope[i] * log_spot + offset[i]
+        each = height[i] * fast_exp(-0.5 * d * d)
+        total += each
+        rise -= each * d * slope[i]
+    return total, rise
 
 
 # Beyond this many standard deviations a bell adds nothing that float64 shows.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.market.chain import Contracts
+from app.market.symbols import exercised_early
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -75,6 +76,21 @@ class Layout:
     def log_strike(self) -> F64:
         """ln K of each node, shape (m,)."""
         return np.log(self.strike)
+
+    @cached_property
+    def american(self) -> Bools:
+        """Whether each node's options can be exercised before they expire, shape (m,)."""
+        return np.array([exercised_early(s.root) for s in self.series], bool)[self.node_series]
+
+    @cached_property
+    def node_date(self) -> I64:
+        """Each node's position among `dates`, shape (m,)."""
+        return self.series_date[self.node_series]
+
+    @cached_property
+    def node_cell(self) -> I64:
+        """Each node's position in a table of dates by strikes, row after row, shape (m,)."""
+        return self.node_date * len(self.strikes) + self.node_strike
 
     @property
     def row_series(self) -> I64:

@@ -11,7 +11,7 @@ F64 = NDArray[np.float64]
 
 
 def walls(strike: F64, call: F64, put: F64, definition: Walls) -> tuple[float | None, float | None]:
-    """Call wall and put wall; None where there is no such exposure.
+    """Call wall and put wall; None where there is no such exposure. Unknown exposures (NaN) are passed over.
 
     "gross": the largest call and the largest put exposure, whatever their sign. "net": the largest positive and the
     largest negative net strike.
@@ -22,8 +22,8 @@ def walls(strike: F64, call: F64, put: F64, definition: Walls) -> tuple[float | 
 
 
 def absolute_gamma_strike(strike: F64, call: F64, put: F64) -> float | None:
-    """The strike with the most gamma, calls and puts added without their signs."""
-    return _largest(strike, np.abs(call) + np.abs(put))
+    """The strike with the most gamma, calls and puts added without their signs; of unknown ones (NaN) there is none."""
+    return _largest(strike, np.abs(np.nan_to_num(call)) + np.abs(np.nan_to_num(put)))
 
 
 def max_pain(strike: F64, call_shares: F64, put_shares: F64) -> float | None:
@@ -44,5 +44,5 @@ def max_pain(strike: F64, call_shares: F64, put_shares: F64) -> float | None:
 def _largest(strike: F64, size: F64) -> float | None:
     if not size.size:
         return None
-    i = int(np.argmax(size))
+    i = int(np.argmax(np.nan_to_num(size)))
     return float(strike[i]) if size[i] > 0 else None

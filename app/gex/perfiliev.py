@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def perfiliev(chain: Chain, params: Params | None = None) -> Snapshot:
     gex = sign * shares * quotes.gamma.astype(np.float64) * chain.spot**2 * 0.01
     used = np.isfinite(gex)
     gex = np.where(used, gex, 0.0)
-    strikes = _strikes(chain, gex)
+    strikes = _strikes(chain, gex, used)
     spots, values = _profile(chain, sign * shares)
     flips = _crossings(spots, values)
     call_wall, put_wall = walls(strikes.strike, strikes.call_gex, strikes.put_gex, params.walls)
@@ -76,19 +77,26 @@ def perfiliev(chain: Chain, params: Params | None = None) -> Snapshot:
     )
 
 
-def _strikes(chain: Chain, gex: F64) -> StrikeTable:
+def _strikes(chain: Chain, gex: F64, used: NDArray[np.bool_]) -> StrikeTable:
+    """Exposures are NaN where contracts are held and none of them has the vendor's gamma."""
     strike, index = np.unique(chain.contracts.strike, return_inverse=True)
 
-    def summed(values: NDArray[np.floating], is_call: bool) -> F64:
+    def summed(values: NDArray[Any], is_call: bool) -> F64:
         return totals(
             index, np.where(chain.contracts.is_call == is_call, np.nan_to_num(values), 0.0), len(strike)
         )
 
     quotes = chain.quotes
+    held = quotes.open_interest != 0
+
+    def exposed(is_call: bool) -> F64:
+        lost, known = summed(held & ~used, is_call), summed(held & used, is_call)
+        return np.where((lost > 0) & (known == 0), np.nan, summed(gex, is_call))
+
     return StrikeTable(
         strike=strike,
-        call_gex=summed(gex, True),
-        put_gex=summed(gex, False),
+        call_gex=exposed(True),
+        put_gex=exposed(False),
         call_oi=summed(quotes.open_interest, True),
         put_oi=summed(quotes.open_interest, False),
         call_volume=summed(quotes.volume, True),
@@ -153,8 +161,8 @@ def _expiry(
         forward_source=None,
         atm_total_vol=None,
         atm_vol=None,
-        net_gex=float(gex[rows].sum()),
-        gross_gex=float(np.abs(gex[rows]).sum()),
+        net_gex=float(gex[rows].sum()) if used[rows].any() else None,
+        gross_gex=float(np.abs(gex[rows]).sum()) if used[rows].any() else None,
         open_interest=float(np.nansum(open_interest[rows])),
         contracts=int(rows.sum()),
         used=int(used[rows].sum()),

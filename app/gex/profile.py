@@ -17,6 +17,10 @@ SPAN = 0.2
 # A total below this share of all terms' sizes is rounding, and its sign says nothing.
 _NOISE = 1e-12
 _ROOT_TOLERANCE = 1e-12
+# Newton's method doubles the digits at each step: after a move this small nothing is left to gain.
+_NEWTON_STEPS, _SETTLED = 8, 1e-9
+# How far a bid's or ask's flip is looked for at once; farther off another root might lie between.
+_NEAR = 0.01
 _REACHES = (0.0005, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, SPAN)
 
 
@@ -67,8 +71,30 @@ def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
     """
     loud = np.flatnonzero(np.abs(values) > _NOISE * spots * np.sum(np.abs(bells.height)))
     turns = np.flatnonzero(np.diff(np.sign(values[loud])) != 0)
-    found = (_refined(bells, float(spots[loud[i]]), float(spots[loud[i + 1]])) for i in turns)
+    found = []
+    for i in turns:
+        low, high = float(spots[loud[i]]), float(spots[loud[i + 1]])
+        at_low, at_high = float(values[loud[i]]), float(values[loud[i + 1]])
+        start = low + (high - low) * at_low / (at_low - at_high)
+        root = _polished(bells, start, low, high)
+        found.append(_refined(bells, low, high) if root is None else root)
     return tuple(root for root in found if root is not None)
+
+
+def _polished(bells: Bells, start: float, low: float, high: float) -> float | None:
+    """Newton's method on the exact sum; None where it leaves the bracket or doesn't settle soon."""
+    log_spot = math.log(start)
+    for _ in range(_NEWTON_STEPS):
+        total, rise = kernels.bell_slope(log_spot, bells.slope, bells.offset, bells.height)
+        if rise == 0.0:
+            return None
+        move = -total / rise
+        log_spot += move
+        if not math.log(low) <= log_spot <= math.log(high):
+            return None
+        if abs(move) < _SETTLED:
+            return math.exp(log_spot)
+    return None
 
 
 def _refined(bells: Bells, low: float, high: float) -> float | None:
@@ -103,6 +129,9 @@ def root_near(bells: Bells, price: float) -> float | None:
     """A root close to `price`: the first bracket found outwards from it, to the grid's width; None when there is none."""
     if not len(bells.slope):
         return None
+    root = _polished(bells, price, price * (1 - _NEAR), price * (1 + _NEAR))
+    if root is not None:
+        return root
     for reach in _REACHES:
         low, high = price * (1 - reach), price * (1 + reach)
         found = _refined(bells, low, high)

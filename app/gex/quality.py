@@ -7,11 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.exposure import LegExposure, Legs
+from app.gex import node_kernels
+from app.gex.exposure import Legs
 from app.gex.params import Params
+from app.gex.quotes import gathered
 from app.gex.snapshot import QualityCounts
 from app.gex.surface import CARRY, FORWARD_SOURCES, RATE, Surface
-from app.gex.vols import EXTRAPOLATED, INTERPOLATED, OTHER_LEG, VENDOR, VOL_SOURCES
+from app.gex.vols import OTHER_LEG, VOL_SOURCES
 
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -22,6 +24,16 @@ _FORWARD_TRUST = np.array([0.0, 1.0, 0.8, 0.5])
 # A quote this old is worth half.
 _HALF_AGE_MS = 15 * 60_000.0
 _LOW_COVERAGE = 0.8
+# Why a contract isn't in the sums, in the order that `count_reasons` asks.
+_REASONS = (
+    "settled",
+    "no_spot",
+    "no_forward",
+    "no_price",
+    "open_interest_unknown",
+    "volume_unknown",
+    "flow_unknown",
+)
 
 
 def quality_of(surface: Surface, params: Params, chosen_series: Bools, legs: Legs) -> QualityCounts:
@@ -48,62 +60,46 @@ def _excluded(
 ) -> dict[str, int]:
     """Contracts of the chosen series that aren't in the sums, each under the first reason that holds."""
     layout = surface.layout
-    counts = dict.fromkeys(
-        (
-            "settled",
-            "no_spot",
-            "no_forward",
-            "no_price",
-            "open_interest_unknown",
-            "volume_unknown",
-            "flow_unknown",
-        ),
-        0,
-    )
+    counts: dict[str, int] = {}
     if chosen_series.all():
         counts |= {reason: int(rows.sum()) for reason, rows in layout.excluded.items()}
         for reason, n in surface.chain.rejected.items():
             counts[reason] = counts.get(reason, 0) + n
-    settled = ~surface.alive[layout.node_series]
-    no_forward = np.isnan(surface.node_forward)
+    found = np.zeros(len(_REASONS), np.int64)
     for leg in legs:
-        left = chosen & leg.listed & ~leg.used
-        for reason, holds in (
-            ("settled", settled),
-            ("no_spot", np.full(len(left), math.isnan(surface.spot))),
-            ("no_forward", no_forward),
-            ("no_price", np.isnan(surface.total_vol)),
-            *_weight_reasons(params, leg),
-        ):
-            counts[reason] += int((left & holds).sum())
-            left &= ~holds
+        node_kernels.count_reasons(
+            leg.row,
+            chosen,
+            leg.used,
+            surface.alive[layout.node_series],
+            not math.isnan(surface.spot),
+            surface.node_forward,
+            surface.total_vol,
+            params.weight in ("oi", "oi_plus_volume"),
+            leg.open_interest,
+            params.weight in ("volume", "oi_plus_volume"),
+            leg.volume,
+            found,
+        )
+    counts |= dict(zip(_REASONS, found.tolist(), strict=True))
     return {reason: n for reason, n in counts.items() if n}
-
-
-def _weight_reasons(params: Params, leg: LegExposure) -> list[tuple[str, Bools]]:
-    if params.weight == "flow":
-        return [("flow_unknown", np.isnan(leg.weight))]
-    reasons = []
-    if params.weight in ("oi", "oi_plus_volume"):
-        reasons.append(("open_interest_unknown", np.isnan(leg.open_interest)))
-    if params.weight in ("volume", "oi_plus_volume"):
-        reasons.append(("volume_unknown", np.isnan(leg.volume)))
-    return reasons
 
 
 def _coverage(surface: Surface, chosen: Bools, legs: Legs) -> float | None:
     """Share of the known open interest of live contracts that is in the sums; None where none is known."""
     live = chosen & surface.alive[surface.layout.node_series]
-    total = sum(float(np.nansum(leg.open_interest[live])) for leg in legs)
-    if not total > 0:
-        return None
-    return sum(float(np.nansum(leg.open_interest[leg.used])) for leg in legs) / total
+    held = np.zeros(2)
+    for leg in legs:
+        node_kernels.covered(live, leg.used, leg.open_interest, held)
+    total, used = held.tolist()
+    return used / total if total > 0 else None
 
 
 def _fallbacks(surface: Surface, chosen_series: Bools, legs: Legs) -> dict[str, int]:
+    by_source = np.empty(len(VOL_SOURCES), np.int64)
+    node_kernels.count_sources(surface.vol_source, legs[0].used, legs[1].used, by_source)
     counts = {
-        str(VOL_SOURCES[code]): int(sum((leg.used & (surface.vol_source == code)).sum() for leg in legs))
-        for code in (OTHER_LEG, INTERPOLATED, VENDOR, EXTRAPOLATED)
+        str(name): int(n) for name, n in zip(VOL_SOURCES[OTHER_LEG:], by_source[OTHER_LEG:], strict=True)
     }
     for code in (CARRY, RATE):
         live = chosen_series & surface.alive & (surface.forward_source == code)
@@ -113,44 +109,36 @@ def _fallbacks(surface: Surface, chosen_series: Bools, legs: Legs) -> dict[str, 
 
 def _confidence(surface: Surface, coverage: float | None, legs: Legs) -> float | None:
     """Coverage times the gamma-weighted means of four trusts: volatility source, forward source, spread, quote age."""
-    gross = sum(np.abs(leg.gex) for leg in legs)
+    gross = np.abs(legs[0].gex) + np.abs(legs[1].gex)
     if coverage is None or not np.sum(gross) > 0:
         return None
-    node_source = surface.forward_source[surface.layout.node_series]
-    trusts = (
-        _VOL_TRUST[surface.vol_source],
-        _FORWARD_TRUST[node_source],
-        _spread_trust(surface),
-        _age_trust(surface),
+    quoted_ms, now = _quote_times(surface)
+    trusts = np.empty(4)
+    node_kernels.mean_trusts(
+        gross,
+        _VOL_TRUST,
+        surface.vol_source,
+        _FORWARD_TRUST[surface.forward_source][surface.layout.node_series],
+        *surface.band_vols,
+        surface.total_vol,
+        quoted_ms,
+        now,
+        _HALF_AGE_MS,
+        trusts,
     )
-    product = coverage
-    for trust in trusts:
-        product *= float(np.average(trust, weights=gross))
-    return min(max(product, 0.0), 1.0)
+    return min(max(coverage * float(np.prod(trusts)), 0.0), 1.0)
 
 
-def _spread_trust(surface: Surface) -> F64:
-    """1 where bid and ask give one volatility, 1/2 where half their distance is as large as the volatility itself."""
-    low, high = surface.band_vols
-    with np.errstate(all="ignore"):
-        trust = 1.0 / (1.0 + 0.5 * (high - low) / surface.total_vol)
-    return np.where(np.isfinite(trust), trust, 0.0)
-
-
-def _age_trust(surface: Surface) -> F64:
-    """1 for a quote of this instant, 1/2 at 15 minutes; 1/2 where its time is unknown.
+def _quote_times(surface: Surface) -> tuple[NDArray[np.int64], int]:
+    """When each node was last quoted (0: unknown), and what counts as now.
 
     Outside the session the chain's newest quote is "this instant": a closing quote isn't stale at the weekend.
     """
-    quote_ms = surface.chain.quotes.quote_ms
+    quote_ms, layout = surface.chain.quotes.quote_ms, surface.layout
     newest = int(quote_ms.max(initial=0))
     now = surface.chain.as_of_ms if surface.chain.session == "open" else newest
-    leg_ms = [
-        np.where(rows >= 0, quote_ms[rows], 0) for rows in (surface.layout.call_row, surface.layout.put_row)
-    ]
-    node_ms = np.maximum(*leg_ms) if len(quote_ms) else np.zeros(len(surface.total_vol))
-    age = np.where(node_ms > 0, np.maximum(now - node_ms, 0), _HALF_AGE_MS)
-    return 1.0 / (1.0 + age / _HALF_AGE_MS)
+    legs = [np.where(rows >= 0, gathered(rows, quote_ms), 0) for rows in (layout.call_row, layout.put_row)]
+    return np.maximum(legs[0], legs[1]), now
 
 
 def _warnings(

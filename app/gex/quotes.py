@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.gex import node_kernels
 from app.gex.layout import Layout
 from app.market.chain import Quotes
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-# A quote whose spread is above its mid says too little; nickels and dimes may, they can't be quoted tighter.
-_WIDEST_SPREAD = 1.0
-_SMALL_SPREAD = 0.25
-_LARGEST_PRICE = 1e8
-_LARGEST_COUNT = 1e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,38 +37,48 @@ class Leg:
     def spread(self) -> F64:
         return self.ask - self.bid
 
+    def spread_at(self, nodes: I64) -> F64:
+        """The spreads of these nodes alone."""
+        return self.ask[nodes] - self.bid[nodes]
+
+    def set(self, nodes: I64, other: Leg) -> None:
+        """Put these nodes' values in, in place."""
+        self.bid[nodes], self.ask[nodes] = other.bid, other.ask
+        self.mid[nodes], self.offered[nodes] = other.mid, other.offered
+
+    def at(self, nodes: I64) -> Leg:
+        """These nodes alone."""
+        return Leg(self.listed[nodes], self.bid[nodes], self.ask[nodes], self.mid[nodes], self.offered[nodes])
+
 
 def legs_of(layout: Layout, quotes: Quotes) -> tuple[Leg, Leg]:
     """Calls and puts by node."""
     return leg_of(layout.call_row, quotes), leg_of(layout.put_row, quotes)
 
 
-def by_node(rows: NDArray[np.int64], column: NDArray[np.floating]) -> F64:
+def gathered(rows: I64, column: NDArray[Any]) -> NDArray[Any]:
+    """The column's values at these rows, in an array of its own; anything where the row is -1."""
+    return column[rows] if len(column) else np.zeros(len(rows), column.dtype)
+
+
+def by_node(rows: I64, column: NDArray[np.floating]) -> F64:
     """A column of the chain by node: NaN where the leg isn't listed, shape (m,)."""
-    if not len(column):
-        return np.full(len(rows), np.nan)
-    out = column[rows].astype(np.float64)
+    out = gathered(rows, column).astype(np.float64)
     out[rows < 0] = np.nan
     return out
 
 
-def count_by_node(rows: NDArray[np.int64], column: NDArray[np.floating]) -> F64:
-    """Open interest or volume by node: NaN where unknown (also: negative or absurd), shape (m,)."""
-    found = by_node(rows, column)
-    found[~((found >= 0) & (found <= _LARGEST_COUNT))] = np.nan
-    return found
+def count_by_node(rows: I64, column: NDArray[np.float32], *, signed: bool = False) -> F64:
+    """Open interest, volume or (signed) flow by node: NaN where unknown (also: absurd, wrongly negative), shape (m,)."""
+    out = np.empty(len(rows))
+    node_kernels.read_counts(rows, gathered(rows, column), signed, out)
+    return out
 
 
-def leg_of(rows: NDArray[np.int64], quotes: Quotes) -> Leg:
+def leg_of(rows: I64, quotes: Quotes) -> Leg:
     """The contracts in these rows of the chain; -1 stands for one that isn't listed."""
-    bid, ask = by_node(rows, quotes.bid), by_node(rows, quotes.ask)
-    for column in (bid, ask):
-        column[~((column >= 0) & (column <= _LARGEST_PRICE))] = np.nan
-    mid = 0.5 * (bid + ask)
-    spread = ask - bid
-    usable = (bid > 0) & (spread >= 0)
-    usable &= (spread <= _WIDEST_SPREAD * mid) | (spread <= _SMALL_SPREAD)
-    offered = np.where((bid == 0) & (ask > 0), ask, np.nan)
-    for column in (bid, ask, mid):
-        column[~usable] = np.nan
+    bid, ask, mid, offered = np.empty((4, len(rows)))
+    node_kernels.read_quotes(
+        rows, gathered(rows, quotes.bid), gathered(rows, quotes.ask), bid, ask, mid, offered
+    )
     return Leg(rows >= 0, bid, ask, mid, offered)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from app.gex.jit import inline, kernel
 
 F64 = NDArray[np.float64]
+I8 = NDArray[np.int8]
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -107,41 +108,33 @@ def _weighted_median(value: F64, weight: F64, n: int) -> float:
 
 
 @kernel
-def fill_between(starts: I64, log_strike: F64, known: Bools, x: F64, filled: Bools) -> None:
-    """Interpolate x linearly in ln K between known neighbours of a series, in place; `filled` marks where."""
-    for s in range(starts.size - 1):
-        last = -1
-        for i in range(starts[s], starts[s + 1]):
-            if not known[i]:
+def fill(series: I64, starts: I64, log_strike: F64, vendor: F64, limit: F64, x: F64, source: I8) -> None:
+    """Fill x in these series where no quote tells it (source 0), in place, with its source.
+
+    Between known neighbours linearly in ln K (3); else the vendor's where it is known (4); else, beyond the outermost
+    known strikes, the outermost x up to `limit` where there is one (5). Shapes (m,); vendor and limit NaN where unknown.
+    """
+    for s in series:
+        lo, hi = starts[s], starts[s + 1]
+        first, last = -1, -1
+        for i in range(lo, hi):
+            if source[i] == 0:
                 continue
+            first = i if first < 0 else first
             if last >= 0:
                 width = log_strike[i] - log_strike[last]
                 for j in range(last + 1, i):
                     share = (log_strike[j] - log_strike[last]) / width if width > 0.0 else 0.5
                     x[j] = x[last] + share * (x[i] - x[last])
-                    filled[j] = True
+                    source[j] = 3
             last = i
-
-
-@kernel
-def fill_outwards(starts: I64, known: Bools, bound: F64, x: F64, filled: Bools) -> None:
-    """Carry the x of a series' outermost known strikes outwards, in place, to where `bound` gives it an upper limit.
-
-    `bound` is NaN where there is no limit: such nodes stay as they are. `filled` marks the others.
-    """
-    for s in range(starts.size - 1):
-        lo, hi = starts[s], starts[s + 1]
-        first, last = -1, -1
         for i in range(lo, hi):
-            if known[i]:
-                first = i if first < 0 else first
-                last = i
-        if first < 0:
-            continue
-        for i in range(lo, hi):
-            if (i < first or i > last) and bound[i] > 0.0:
-                x[i] = min(x[first] if i < first else x[last], bound[i])
-                filled[i] = True
+            if source[i] != 0:
+                continue
+            if vendor[i] > 0.0:
+                x[i], source[i] = vendor[i], 4
+            elif first >= 0 and limit[i] > 0.0:
+                x[i], source[i] = min(x[first] if i < first else x[last], limit[i]), 5
 
 
 @kernel

@@ -32,7 +32,11 @@ class Levels:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StrikeTable:
-    """By strike, ascending, shape (k,) each; exposures in $."""
+    """By strike, ascending, shape (k,) each; exposures in $.
+
+    An exposure is NaN where contracts of that side are held and none of them could be used; 0 where none is held. Counts
+    are NaN where none is known.
+    """
 
     strike: F64
     call_gex: F64
@@ -49,7 +53,7 @@ class StrikeTable:
 
 @dataclass(frozen=True, slots=True)
 class ExpirySummary:
-    """One (root, expiry) series."""
+    """One (root, expiry) series; its exposures are None where no contract could be used."""
 
     expiry: date
     root: str
@@ -59,8 +63,8 @@ class ExpirySummary:
     forward_source: str | None
     atm_total_vol: float | None
     atm_vol: float | None
-    net_gex: float
-    gross_gex: float
+    net_gex: float | None
+    gross_gex: float | None
     open_interest: float | None
     contracts: int
     used: int
@@ -95,7 +99,7 @@ class Snapshot:
 
     Attributes:
         heatmap: net exposure in $, shape (expiry dates, strikes): rows follow `heatmap_expiries`, columns `strikes.strike`.
-            NaN where the date has no such strike.
+            NaN where the date has no such strike, or its exposure is unknown.
         profile_spot, profile_gex: G(S') on a geometric grid, shape (levels,) each.
     """
 

@@ -12,12 +12,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import series_kernels
+from app.gex import kernels, node_kernels, series_kernels
 from app.gex.black import otm_total_vol
 from app.gex.layout import Layout, layout_of
 from app.gex.quotes import Leg, count_by_node, legs_of
 from app.gex.rates import HIGHEST, LOWEST, parity_rate
-from app.gex.vols import OTHER_LEG, OTM, fill_vols, offered_limits, priced_vols, vendor_vols
+from app.gex.vols import OTHER_LEG, OTM, fallback_vols, priced_vols
 from app.market.chain import Chain
 
 F64 = NDArray[np.float64]
@@ -83,8 +83,9 @@ class Surface:
     @cached_property
     def density(self) -> F64:
         """D F phi(d1) / x = gamma S², $ per share, shape (m,); NaN where unknown."""
-        phi = np.exp(-0.5 * self.d1**2) / math.sqrt(2 * math.pi)
-        return self.node_discount * self.node_forward * phi / self.total_vol
+        out = np.empty(len(self.total_vol))
+        kernels.gamma_density(self.node_forward, self.node_discount, self.layout.strike, self.total_vol, out)
+        return out
 
     @cached_property
     def gamma(self) -> F64:
@@ -230,24 +231,24 @@ def _total_vols(
 ) -> tuple[F64, I8]:
     """x of each node and whence: the out-of-the-money mid, the other leg, neighbours, the vendor, the edge's."""
     node_forward, node_discount = forward[layout.node_series], discount[layout.node_series]
-    x, source = priced_vols(call, put, node_forward, node_discount, layout.strike)
-    legs = (layout.call_row, layout.put_row)
-    vendor = vendor_vols(chain.quotes.iv, legs, layout.strike, node_forward, years[layout.node_series])
-    limit = offered_limits(
-        call, put, np.where(source == 0, node_forward, np.nan), node_discount, layout.strike
-    )
-    fill_vols(layout, x, source, vendor, limit)
+    x, source = priced_vols(call, put, node_forward, node_discount, layout.strike, layout.american)
+    vendor, limit = np.full((2, len(x)), np.nan)
+    left = np.flatnonzero(source == 0)
+    vendor[left], limit[left] = fallback_vols(
+        chain, layout, left, call.at(left), put.at(left), node_forward[left], node_discount[left],
+        years[layout.node_series[left]],
+    )  # fmt: skip
+    everywhere = np.arange(len(layout.series))
+    series_kernels.fill(everywhere, layout.starts, layout.log_strike, vendor, limit, x, source)
     return x, source
 
 
 def _revalued(surface: Surface, call: F64, put: F64) -> F64:
     """x from other prices of the same legs; the surface's own where it comes from no quote or the price has no value."""
-    layout, mids = surface.layout, surface.total_vol
-    otm_is_call = layout.strike >= surface.node_forward
-    otm, itm = np.where(otm_is_call, call, put), np.where(otm_is_call, put, call)
-    intrinsic = np.abs(surface.node_forward - layout.strike)
-    own = surface.vol_source == OTM
-    value = np.where(own, otm, itm) / surface.node_discount - np.where(own, 0.0, intrinsic)
-    quoted = own | (surface.vol_source == OTHER_LEG)
-    x = otm_total_vol(np.where(quoted, value, np.nan), surface.node_forward, layout.strike, guess=mids)
+    strike, mids = surface.layout.strike, surface.total_vol
+    value = np.empty(len(strike))
+    node_kernels.other_values(
+        strike, surface.node_forward, surface.node_discount, surface.vol_source, call, put, value
+    )
+    x = otm_total_vol(value, surface.node_forward, strike, guess=mids)
     return np.where(np.isnan(x), mids, x)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.exposure import Legs
+from app.gex import node_kernels
+from app.gex.exposure import LegExposure, Legs
 from app.gex.levels import max_pain
 from app.gex.snapshot import ExpirySummary, StrikeTable
 from app.gex.surface import FORWARD_SOURCES, Surface
@@ -29,23 +30,26 @@ def known_or_none(value: float) -> float | None:
 
 
 def strike_table(surface: Surface, legs: Legs, live: Bools) -> StrikeTable:
-    layout = surface.layout
-    rows = np.zeros(len(layout.strikes), bool)
-    rows[layout.node_strike[live]] = True
+    """By strike; an exposure is NaN where contracts are held and none of them is in the sums."""
+    group, n = surface.layout.node_strike, len(surface.layout.strikes)
+    rows = np.empty(n, bool)
+    node_kernels.mark(group, live, rows)
 
-    def summed(values: NDArray[Any]) -> F64:
-        return totals(layout.node_strike, values, len(rows))[rows]
+    def exposed(leg: LegExposure) -> F64:
+        out = np.empty(n)
+        node_kernels.add_known(group, leg.gex, leg.weight, leg.lost, out)
+        return out[rows]
 
     def counted(counts: F64) -> F64:
-        """Known counts added up; NaN at strikes where none is known."""
-        known = live & ~np.isnan(counts)
-        return np.where(summed(known) > 0, summed(np.where(known, counts, 0.0)), np.nan)
+        out = np.empty(n)
+        node_kernels.add_counts(group, live, counts, out)
+        return out[rows]
 
     call, put = legs
     return StrikeTable(
-        strike=layout.strikes[rows],
-        call_gex=summed(call.gex),
-        put_gex=summed(put.gex),
+        strike=surface.layout.strikes[rows],
+        call_gex=exposed(call),
+        put_gex=exposed(put),
         call_oi=counted(call.open_interest),
         put_oi=counted(put.open_interest),
         call_volume=counted(call.volume),
@@ -54,81 +58,67 @@ def strike_table(surface: Surface, legs: Legs, live: Bools) -> StrikeTable:
 
 
 def heatmap_of(surface: Surface, legs: Legs, live: Bools, strikes: F64) -> tuple[tuple[date, ...], F64]:
-    """Net exposure by date and strike; NaN where no contract there is in the sums."""
+    """Net exposure by date and strike; NaN where no contract there is in the sums, or none of a side that is held."""
     layout = surface.layout
-    node_date = layout.series_date[layout.node_series]
-    width = len(layout.strikes)
-    cell = node_date * width + layout.node_strike
-    size = len(layout.dates) * width
-    net = totals(cell, legs[0].gex + legs[1].gex, size)
-    used = totals(cell, legs[0].used | legs[1].used, size)
-    grid_values = np.where(used > 0, net, np.nan).reshape(len(layout.dates), width)
-    dates = np.unique(node_date[live])
+    shape = len(layout.dates), len(layout.strikes)
+    net, one = np.zeros(shape), np.empty(shape)
+    for leg in legs:
+        node_kernels.add_known(layout.node_cell, leg.gex, leg.weight, leg.lost, one.ravel())
+        net += one
+    some, dates = np.empty(shape, bool), np.empty(shape[0], bool)
+    node_kernels.mark(layout.node_cell, legs[0].used | legs[1].used, some.ravel())
+    net[~some] = np.nan
+    node_kernels.mark(layout.node_date, live, dates)
+    shown = np.flatnonzero(dates)
     columns = np.searchsorted(layout.strikes, strikes)
-    return tuple(layout.dates[d] for d in dates), grid_values[np.ix_(dates, columns)]
+    return tuple(layout.dates[d] for d in shown), net[np.ix_(shown, columns)]
 
 
-def max_pain_of(surface: Surface, legs: Legs, live: Bools, strikes: F64) -> float | None:
+def max_pain_of(surface: Surface, strikes: StrikeTable, legs: Legs, live: Bools) -> float | None:
     """Max pain over the live contracts; unknown open interest can't add to it."""
     layout = surface.layout
-    columns = np.searchsorted(layout.strikes, strikes)
-    shares = [
-        totals(
-            layout.node_strike,
-            np.where(live, np.nan_to_num(leg.open_interest) * layout.multiplier, 0.0),
-            len(layout.strikes),
-        )[columns]
-        for leg in legs
-    ]
-    return max_pain(strikes, shares[0], shares[1])
+    columns = np.searchsorted(layout.strikes, strikes.strike)
+    shares = []
+    for leg in legs:
+        out = np.empty(len(layout.strikes))
+        node_kernels.add_counts(layout.node_strike, live, leg.open_interest * layout.multiplier, out)
+        shares.append(np.nan_to_num(out[columns]))
+    return max_pain(strikes.strike, shares[0], shares[1])
 
 
 def summaries(surface: Surface, legs: Legs, shown: Bools) -> tuple[ExpirySummary, ...]:
-    layout = surface.layout
-    n = len(layout.series)
-
-    def summed(values: NDArray[Any]) -> F64:
-        return totals(layout.node_series, values, n)
-
-    call, put = legs
+    """A row for each series that is shown, in order of settlement."""
+    series = np.flatnonzero(shown)
+    sums = np.zeros((len(shown), 6))
+    for leg in legs:
+        node_kernels.add_series(
+            surface.layout.node_series, leg.row, leg.gex, leg.used, leg.open_interest, sums
+        )
     x_atm, straddle = surface.money
     with np.errstate(all="ignore"):
-        atm_vol = x_atm / np.sqrt(surface.years)
-    columns = [
-        surface.forward,
-        x_atm,
-        atm_vol,
-        summed(call.gex + put.gex),
-        summed(np.abs(call.gex) + np.abs(put.gex)),
-        summed(np.nan_to_num(call.open_interest) + np.nan_to_num(put.open_interest)),
-        summed(~np.isnan(call.open_interest)) + summed(~np.isnan(put.open_interest)),
-        summed(call.listed) + summed(put.listed),
-        summed(call.used) + summed(put.used),
-        straddle,
-        surface.spot * np.expm1(x_atm),
-    ]
-    series = np.flatnonzero(shown)
-    rows = np.column_stack(columns)[series].tolist()
+        atm_vol, sigma_move = x_atm / np.sqrt(surface.years), surface.spot * np.expm1(x_atm)
+    columns = np.column_stack([surface.forward, x_atm, atm_vol, straddle, sigma_move, sums])[series]
+    rows = np.where(np.isfinite(columns), columns.astype(object), np.array(None)).tolist()
     return tuple(_summary(surface, s, row) for s, row in zip(series.tolist(), rows, strict=True))
 
 
-def _summary(surface: Surface, s: int, row: list[float]) -> ExpirySummary:
+def _summary(surface: Surface, s: int, row: list[Any]) -> ExpirySummary:
     series = surface.layout.series[s]
-    forward, x_atm, atm_vol, net, gross, held, held_known, contracts, used, straddle, sigma_move = row
+    forward, x_atm, atm_vol, straddle, sigma_move, net, gross, held, held_known, contracts, used = row
     return ExpirySummary(
         expiry=series.expiry,
         root=series.root,
         settlement=series.settlement,
         settle_ms=series.settle_ms,
-        forward=known_or_none(forward),
+        forward=forward,
         forward_source=FORWARD_SOURCES[surface.forward_source[s]],
-        atm_total_vol=known_or_none(x_atm),
-        atm_vol=known_or_none(atm_vol),
-        net_gex=net,
-        gross_gex=gross,
+        atm_total_vol=x_atm,
+        atm_vol=atm_vol,
+        net_gex=net if used else None,
+        gross_gex=gross if used else None,
         open_interest=held if held_known else None,
         contracts=int(contracts),
         used=int(used),
-        straddle=known_or_none(straddle),
-        sigma_move=known_or_none(sigma_move),
+        straddle=straddle,
+        sigma_move=sigma_move,
     )

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import kernels, series_kernels
+from app.gex import kernels, node_kernels
 from app.gex.black import otm_total_vol
 from app.gex.layout import Layout
 from app.gex.quotes import Leg, by_node
+from app.market.chain import Chain
 
 F64 = NDArray[np.float64]
 I8 = NDArray[np.int8]
 I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 # Where a total volatility comes from: codes are positions here.
 VOL_SOURCES = (None, "otm", "other_leg", "interpolated", "vendor", "extrapolated")
@@ -24,10 +26,18 @@ _VENDOR_VOLS = (0.005, 10.0)
 
 
 def priced_vols(
-    call: Leg, put: Leg, forward: F64, discount: F64, strike: F64, guess: F64 | None = None
+    call: Leg,
+    put: Leg,
+    forward: F64,
+    discount: F64,
+    strike: F64,
+    american: Bools,
+    guess: F64 | None = None,
 ) -> tuple[F64, I8]:
     """x of the nodes whose quotes tell it, and which leg does; NaN and 0 for the others. All of one shape."""
-    value, source = _time_values(call.mid, put.mid, call.bid, put.bid, forward, discount, strike)
+    value, source = np.empty(len(strike)), np.empty(len(strike), np.int8)
+    quotes = (call.mid, put.mid, call.bid, put.bid, call.offered, put.offered)
+    node_kernels.time_values(strike, forward, discount, american, *quotes, value, source)
     x = otm_total_vol(value, forward, strike, guess)
     source[np.isnan(x)] = 0
     return x, source
@@ -35,42 +45,25 @@ def priced_vols(
 
 def offered_limits(call: Leg, put: Leg, forward: F64, discount: F64, strike: F64) -> F64:
     """The most that x can be where the out-of-the-money option is offered and nobody bids; NaN elsewhere."""
-    offered = np.where(strike >= forward, call.offered, put.offered)
-    return otm_total_vol(offered / discount, forward, strike)
+    offered = np.where(strike >= forward, call.offered, put.offered) / discount
+    out = np.full(len(strike), np.nan)
+    some = np.flatnonzero((offered > 0) & np.isfinite(forward))
+    out[some] = otm_total_vol(offered[some], forward[some], strike[some])
+    return out
 
 
-def fill_vols(layout: Layout, x: F64, source: I8, vendor: F64, limit: F64) -> None:
-    """Fill x where no quote tells it, in place: between neighbours, by the vendor, outwards from the edge.
+def fallback_vols(
+    chain: Chain, layout: Layout, nodes: I64, call: Leg, put: Leg, forward: F64, discount: F64, years: F64
+) -> tuple[F64, F64]:
+    """What may stand in at nodes that no quote prices: the vendor's x, and the most that offers allow, shape (n,) each.
 
-    The last is for strikes beyond the outermost bid that are offered. Left out, they would bend the profile there as if
-    nothing were held.
+    Args:
+        nodes: which they are, shape (n,); the other arrays hold theirs alone.
     """
-    priced = source > 0
-    filled = np.zeros(len(x), bool)
-    series_kernels.fill_between(layout.starts, layout.log_strike, priced, x, filled)
-    source[filled] = INTERPOLATED
-    use = (source == 0) & (vendor > 0)
-    x[use] = vendor[use]
-    source[use] = VENDOR
-    beyond = np.zeros(len(x), bool)
-    series_kernels.fill_outwards(layout.starts, priced, np.where(source == 0, limit, np.nan), x, beyond)
-    source[beyond] = EXTRAPOLATED
-
-
-def _time_values(
-    call: F64, put: F64, call_bid: F64, put_bid: F64, forward: F64, discount: F64, strike: F64
-) -> tuple[F64, I8]:
-    """Undiscounted time value of each node, and the leg it is from."""
-    otm_is_call = strike >= forward
-    intrinsic = np.abs(forward - strike)
-    otm = np.where(otm_is_call, call, put) / discount
-    itm = np.where(otm_is_call, put, call) / discount - intrinsic
-    # an in-the-money price tells its time value only when even its bid is above intrinsic
-    itm_bid = np.where(otm_is_call, put_bid, call_bid) / discount - intrinsic
-    source = np.where(otm > 0, OTM, np.where(itm_bid > 0, OTHER_LEG, 0)).astype(np.int8)
-    source[np.isnan(forward)] = 0
-    value = np.where(source == OTM, otm, itm)
-    return np.where(source > 0, value, np.nan), source
+    strike = layout.strike[nodes]
+    legs = (layout.call_row[nodes], layout.put_row[nodes])
+    vendor = vendor_vols(chain.quotes.iv, legs, strike, forward, years)
+    return vendor, offered_limits(call, put, forward, discount, strike)
 
 
 def vendor_vols(

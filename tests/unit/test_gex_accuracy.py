@@ -12,9 +12,10 @@ from scipy.optimize import brentq
 
 from app.gex import Params, compute, contract_gamma, expose, fit
 from app.gex.black import black, total_vol
+from app.gex.vols import VOL_SOURCES
 from app.market.chain import Chain
 from tests import chains
-from tests.chains import Truth
+from tests.chains import Listed, Truth
 
 # Three hours, ten minutes and thirty seconds before the close of the first series; and a half-day's morning.
 INSTANTS = [
@@ -215,3 +216,35 @@ def test_total_vols_do_not_depend_on_the_clock_but_settlement_does() -> None:
     assert gone.any()
     np.testing.assert_allclose(after.total_vol[~gone], before.total_vol[~gone])
     assert not any(e.expiry == date(2026, 10, 16) for e in expose(after, Params()).expiries)
+
+
+def test_an_american_options_right_to_exercise_is_no_time_value() -> None:
+    """Deep puts at their exercise value, their calls without a bid: parity would read a volatility out of the interest."""
+    exact, _ = chains.synthetic(series=(Listed("SPY", date(2027, 6, 17), step=50.0, width=4.0),))
+    chain = chains.rounded(exact)
+    strike, bid, ask = chain.contracts.strike, chain.quotes.bid.copy(), chain.quotes.ask.copy()
+    exercise = np.where(chain.contracts.is_call, 0.0, strike - chain.spot)
+    bid, ask = np.maximum(bid, exercise - 0.05), np.maximum(ask, exercise + 0.05)
+    far = chain.contracts.is_call & (strike > 1.35 * chain.spot)
+    bid[far], ask[far] = 0.0, 0.05
+    traded = fit(chains.requoted(chain, bid=bid, ask=ask))
+    assert far.sum() > 10
+    assert not np.any(traded.vol_source == VOL_SOURCES.index("other_leg"))
+    beyond = traded.layout.strike > 1.35 * chain.spot
+    x_at_edge = traded.total_vol[~beyond][-1]
+    assert np.all(traded.total_vol[beyond] <= x_at_edge)
+
+
+def test_a_dear_in_the_money_option_that_its_offered_twin_contradicts_tells_nothing() -> None:
+    exact, truth = chains.synthetic()
+    chain = chains.rounded(exact)
+    c = chain.contracts
+    deep = ~c.is_call & (c.strike > 1.05 * chain.spot) & (truth.years > 0.02)
+    twins = c.is_call & (c.strike > 1.05 * chain.spot) & (truth.years > 0.02)
+    bid, ask = chain.quotes.bid.copy(), chain.quotes.ask.copy()
+    bid[deep], ask[deep] = bid[deep] + 4.0, ask[deep] + 4.0
+    bid[twins], ask[twins] = 0.0, 0.05
+    surface = fit(chains.requoted(chain, bid=bid, ask=ask))
+    found = surface.vol_source[surface.layout.row_node[deep]]
+    assert deep.sum() > 20
+    assert not np.any(found == VOL_SOURCES.index("other_leg"))

@@ -122,6 +122,24 @@ def test_a_last_line_without_its_end_is_whole_when_all_columns_are_there(
     assert orjson.loads(out)["quality"]["contracts"] == 10
 
 
+def test_what_cannot_be_priced_is_null_and_what_nobody_holds_is_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "chain.csv"
+    nobody = csv_line(104, (1.2, 1.3), (5.2, 5.3), oi=0)
+    priceless = csv_line(130, (0, 0), (0, 0)).replace(",0.2,", ",0,")
+    path.write_text(
+        csv_chain(nobody, priceless, priceless.replace("240216", "240315").replace("Feb 16", "Mar 15"))
+    )
+    document = orjson.loads(run(path, capsys)[1])
+    by_strike = {row["strike"]: row for row in document["strikes"]}
+    names = ("call_gex", "put_gex", "net_gex")
+    assert [by_strike[104.0][name] for name in names] == [0, 0, 0]
+    assert [by_strike[130.0][name] for name in names] == [None, None, None]
+    unpriced = next(row for row in document["expiries"] if row["expiry"] == "2024-03-15")
+    assert (unpriced["used"], unpriced["net_gex"], unpriced["gross_gex"]) == (0, None, None)
+
+
 def test_absurd_numbers_are_unknown_and_never_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,7 +155,8 @@ def test_absurd_numbers_are_unknown_and_never_printed(
     document = orjson.loads(out)  # refuses NaN and Infinity
     assert code == 0
     assert document["quality"]["excluded"]["open_interest_unknown"] > 0
-    assert document["strikes"][-1]["call_oi"] is None
+    last = document["strikes"][-1]
+    assert [last[name] for name in ("call_oi", "call_gex", "put_gex", "net_gex")] == [None] * 4
 
 
 def schwab(**changes: Any) -> dict[str, Any]:

@@ -101,24 +101,39 @@ def test_the_profile_is_the_plain_sum() -> None:
     assert at_one == pytest.approx(expected[77], abs=1e-12 * scale)
 
 
-def test_interpolation_is_numpys_between_and_nothing_beyond() -> None:
+def test_gaps_are_filled_between_neighbours_then_by_the_vendor_then_outwards() -> None:
     rng = np.random.default_rng(4)
-    starts = np.array([0, 40, 41, 100])
+    starts = np.array([0, 40, 41, 60, 100])
     log_strike = np.concatenate([np.sort(rng.uniform(0, 1, n)) for n in np.diff(starts)])
-    truth = rng.uniform(0.1, 0.2, 100)
-    known = rng.uniform(0, 1, 100) < 0.3
-    x, filled = np.where(known, truth, np.nan), np.zeros(100, bool)
-    series_kernels.fill_between(starts, log_strike, known, x, filled)
-    for lo, hi in pairwise(starts):
+    truth, known = rng.uniform(0.1, 0.2, 100), rng.uniform(0, 1, 100) < 0.3
+    known[41:60] = False
+    vendor = np.where(rng.uniform(0, 1, 100) < 0.2, 0.3, np.nan)
+    limit = np.where(rng.uniform(0, 1, 100) < 0.5, 0.15, np.nan)
+    x, source = np.where(known, truth, np.nan), known.astype(np.int8)
+    series_kernels.fill(np.array([0, 1, 2]), starts, log_strike, vendor, limit, x, source)
+    for lo, hi in pairwise(starts[:4]):
         part = slice(lo, hi)
-        base = known[part]
-        expected = np.full(hi - lo, np.nan)
-        if base.any():
-            expected = np.interp(
-                log_strike[part], log_strike[part][base], truth[part][base], left=np.nan, right=np.nan
+        base = np.flatnonzero(known[part])
+        for i in range(hi - lo):
+            assert (x[part][i], source[part][i]) == pytest.approx(
+                filled(i, base, log_strike[part], truth[part], vendor[part][i], limit[part][i]), nan_ok=True
             )
-        np.testing.assert_allclose(x[part], expected)
-        assert np.array_equal(filled[part], ~base & ~np.isnan(expected))
+    assert np.array_equal(x[60:], np.where(known, truth, np.nan)[60:], equal_nan=True)
+
+
+def filled(
+    i: int, base: NDArray[np.int64], log_strike: F64, x: F64, vendor: float, limit: float
+) -> tuple[float, int]:
+    """What should stand at strike i where `base` are priced: x and its source."""
+    if i in base:
+        return x[i], 1
+    if base.size and base[0] < i < base[-1]:
+        return float(np.interp(log_strike[i], log_strike[base], x[base])), 3
+    if vendor > 0:
+        return vendor, 4
+    if base.size and limit > 0:
+        return min(x[base[0] if i < base[0] else base[-1]], limit), 5
+    return float("nan"), 0
 
 
 def test_a_forward_is_the_median_of_its_pairs_and_needs_three() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.gex import Params, Snapshot, compute, expose, fit
+from app.gex import Params, Snapshot, compute, contract_gamma, expose, fit
 from app.gex.profile import Bells, grid, roots
 from app.market.chain import Chain
 from tests import chains
@@ -81,8 +81,8 @@ def test_it_is_linear_in_open_interest(chain: Chain, factor: float) -> None:
 def test_sides_only_change_signs(chain: Chain) -> None:
     surface = fit(chain)
     naive, inverted, long = (expose(surface, Params(side=side)) for side in ("naive", "inverted", "long"))
-    assert np.all(naive.strikes.put_gex <= 0)
-    assert np.all(naive.strikes.call_gex >= 0)
+    assert not np.any(naive.strikes.put_gex > 0)
+    assert not np.any(naive.strikes.call_gex < 0)
     np.testing.assert_allclose(inverted.strikes.net_gex, -naive.strikes.net_gex)
     np.testing.assert_allclose(long.strikes.put_gex, -naive.strikes.put_gex)
     assert net(long) == pytest.approx(gross(naive))
@@ -116,7 +116,7 @@ def test_a_contract_in_two_halves_is_the_whole(chain: Chain, row: int, share: fl
     if not (chain.quotes.bid[row] > 0):
         return  # only a quote of its own makes the second half the same contract
     leg = one.strikes.strike == chain.contracts.strike[row]
-    assert np.all(np.isfinite(other.strikes.net_gex[leg]))
+    assert np.array_equal(np.isnan(other.strikes.net_gex[leg]), np.isnan(one.strikes.net_gex[leg]))
     if one.quality.fallbacks == other.quality.fallbacks == {} and not one.quality.excluded:
         assert net(other) == pytest.approx(net(one), abs=1e-6 * gross(one))
 
@@ -136,17 +136,30 @@ def test_every_flip_is_bracketed_and_nothing_is_invented(chain: Chain) -> None:
 
 
 @given(small_chains())
+def test_an_exposure_is_unknown_where_contracts_are_held_and_none_can_be_used(chain: Chain) -> None:
+    known, held = np.isfinite(contract_gamma(fit(chain))), chain.quotes.open_interest
+    table = compute(chain).strikes
+    for is_call, exposures in ((True, table.call_gex), (False, table.put_gex)):
+        for strike, exposure in zip(table.strike, exposures, strict=True):
+            here = (chain.contracts.strike == strike) & (chain.contracts.is_call == is_call) & (held != 0)
+            used = here & known & np.isfinite(held)
+            assert np.isnan(exposure) == (here.any() and not used.any())
+            assert exposure != 0 or not used.any()
+
+
+@given(small_chains())
 def test_every_contract_is_used_or_counted_and_every_number_is_finite(chain: Chain) -> None:
     snapshot = compute(chain)
     quality = snapshot.quality
     assert quality.used + sum(quality.excluded.values()) == quality.contracts == len(chain)
     assert quality.open_interest_coverage is None or 0 <= quality.open_interest_coverage <= 1
     assert quality.confidence is None or 0 <= quality.confidence <= 1
-    for table in (snapshot.strikes.call_gex, snapshot.strikes.put_gex, snapshot.profile_gex):
-        assert np.all(np.isfinite(table))
-    by_expiry = sum(e.net_gex for e in snapshot.expiries)
+    assert np.all(np.isfinite(snapshot.profile_gex))
+    by_expiry = sum(e.net_gex or 0.0 for e in snapshot.expiries)
+    assert all((e.net_gex is None) == (e.gross_gex is None) == (e.used == 0) for e in snapshot.expiries)
     assert by_expiry == pytest.approx(net(snapshot), abs=1e-9 * gross(snapshot))
-    assert np.nansum(snapshot.heatmap) == pytest.approx(net(snapshot), abs=1e-9 * gross(snapshot))
+    if not quality.excluded:
+        assert np.nansum(snapshot.heatmap) == pytest.approx(net(snapshot), abs=1e-9 * gross(snapshot))
 
 
 @given(st.floats(50.0, 5000.0), st.floats(0.005, 0.5), st.floats(-0.15, 0.15), st.floats(-0.1, 0.1))

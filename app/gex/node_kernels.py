@@ -1,0 +1,278 @@
+"""The compiled loops over nodes (a strike of a series): quotes, exposures, and what they add up to."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.jit import kernel
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+I8 = NDArray[np.int8]
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# A quote whose spread is above its mid says too little; nickels and dimes may, they can't be quoted tighter.
+_WIDEST_SPREAD = 1.0
+_SMALL_SPREAD = 0.25
+_LARGEST_PRICE = 1e8
+_LARGEST_COUNT = 1e9
+
+
+@kernel
+def read_quotes(rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, offered: F64) -> None:
+    """Usable quotes into the last four, NaN where there is none, shape (n,) each.
+
+    Usable is bid > 0, ask >= bid and a sane spread; `offered` is the ask where nobody bids. `rows` is -1 where no contract
+    is listed: what `bids` and `asks` hold there isn't looked at.
+    """
+    for i in range(rows.size):
+        bid[i], ask[i], mid[i], offered[i] = np.nan, np.nan, np.nan, np.nan
+        if rows[i] < 0:
+            continue
+        low, high = bids[i], asks[i]
+        if not (low >= 0.0 and high >= 0.0 and low <= _LARGEST_PRICE and high <= _LARGEST_PRICE):
+            continue
+        middle, spread = 0.5 * (low + high), high - low
+        if low > 0.0 and spread >= 0.0 and (spread <= _WIDEST_SPREAD * middle or spread <= _SMALL_SPREAD):
+            bid[i], ask[i], mid[i] = low, high, middle
+        elif low == 0.0 and high > 0.0:
+            offered[i] = high
+
+
+@kernel
+def read_counts(rows: I64, counts: F32, signed: bool, out: F64) -> None:
+    """Contracts held or traded into `out`, shape (n,): NaN where unknown, absurd, (unless signed) negative or row is -1."""
+    for i in range(rows.size):
+        found = np.float64(counts[i]) if rows[i] >= 0 else np.nan
+        whole = abs(found) <= _LARGEST_COUNT and (signed or found >= 0.0)
+        out[i] = found if whole else np.nan
+
+
+@kernel
+def time_values(
+    strike: F64,
+    forward: F64,
+    discount: F64,
+    american: Bools,
+    call_mid: F64,
+    put_mid: F64,
+    call_bid: F64,
+    put_bid: F64,
+    call_offered: F64,
+    put_offered: F64,
+    value: F64,
+    source: I8,
+) -> None:
+    """Undiscounted time value of each node, and its leg: 1 out of the money, 2 the other one, 0 neither (NaN).
+
+    An in-the-money price tells its time value only when even its bid is above intrinsic value and it doesn't contradict
+    what the other leg is offered at. An American one never does: what it holds besides is the right to exercise early.
+    """
+    for i in range(strike.size):
+        call_out = strike[i] >= forward[i]
+        apart = abs(forward[i] - strike[i])
+        otm = (call_mid[i] if call_out else put_mid[i]) / discount[i]
+        value[i], source[i] = np.nan, 0
+        if otm > 0.0 and not np.isnan(forward[i]):
+            value[i], source[i] = otm, 1
+        elif not american[i]:
+            itm = (put_mid[i] if call_out else call_mid[i]) / discount[i] - apart
+            least = (put_bid[i] if call_out else call_bid[i]) / discount[i] - apart
+            most = (call_offered[i] if call_out else put_offered[i]) / discount[i]
+            if least > 0.0 and not itm > most:
+                value[i], source[i] = itm, 2
+
+
+@kernel
+def other_values(
+    strike: F64, forward: F64, discount: F64, source: I8, call: F64, put: F64, value: F64
+) -> None:
+    """The same from other prices of the legs that `source` names, shape (n,) each; NaN where it names none."""
+    for i in range(strike.size):
+        call_out = strike[i] >= forward[i]
+        apart = abs(forward[i] - strike[i])
+        value[i] = np.nan
+        if source[i] == 1:
+            value[i] = (call[i] if call_out else put[i]) / discount[i]
+        elif source[i] == 2:
+            value[i] = (put[i] if call_out else call[i]) / discount[i] - apart
+
+
+@kernel
+def expose_leg(
+    rows: I64,
+    chosen: Bools,
+    live: Bools,
+    density: F64,
+    multiplier: F64,
+    counts: F64,
+    factor: float,
+    unit: float,
+    weight: F64,
+    gex: F64,
+    used: Bools,
+    lost: Bools,
+) -> None:
+    """Signed shares and exposure of the calls or puts, shape (m,) each, into the last four.
+
+    Args:
+        counts: contracts by the convention's weight, NaN where unknown; factor: the dealers' sign.
+        density: gamma S² in $ a share, NaN where unknown; unit: what turns it into the convention's unit.
+        used: gets whether the contract is in the sums; lost: whether it is held, or may be, and isn't.
+    """
+    for i in range(rows.size):
+        shares = factor * counts[i] * multiplier[i]
+        each = density[i] * unit
+        use = chosen[i] and np.isfinite(shares) and np.isfinite(each)
+        weight[i] = shares if use else 0.0
+        used[i] = use
+        gex[i] = shares * each if use else 0.0
+        lost[i] = live[i] and rows[i] >= 0 and not use and shares != 0.0
+
+
+@kernel
+def add_known(group: I64, gex: F64, weight: F64, lost: Bools, out: F64) -> None:
+    """Sums by group, into `out`: NaN where contracts are held and not one of them is in the sums."""
+    held, missing = np.zeros(out.size, np.bool_), np.zeros(out.size, np.bool_)
+    out[:] = 0.0
+    for i in range(group.size):
+        g = group[i]
+        out[g] += gex[i]
+        held[g] |= weight[i] != 0.0
+        missing[g] |= lost[i]
+    for g in range(out.size):
+        if missing[g] and not held[g]:
+            out[g] = np.nan
+
+
+@kernel
+def add_counts(group: I64, among: Bools, counts: F64, out: F64) -> None:
+    """Known counts added up by group, into `out`; NaN where none is known."""
+    known = np.zeros(out.size, np.bool_)
+    out[:] = 0.0
+    for i in range(group.size):
+        if among[i] and not np.isnan(counts[i]):
+            out[group[i]] += counts[i]
+            known[group[i]] = True
+    for g in range(out.size):
+        if not known[g]:
+            out[g] = np.nan
+
+
+@kernel
+def mark(group: I64, among: Bools, out: Bools) -> None:
+    """True in `out` for each group that has a member in `among`."""
+    out[:] = False
+    for i in range(group.size):
+        if among[i]:
+            out[group[i]] = True
+
+
+@kernel
+def add_series(series: I64, rows: I64, gex: F64, used: Bools, open_interest: F64, out: F64) -> None:
+    """Add one leg's nodes to their series' row of `out`, shape (s, 6): net, gross, open interest, and how many contracts
+    have a known one, are listed, are in the sums."""
+    for i in range(series.size):
+        s = series[i]
+        out[s, 0] += gex[i]
+        out[s, 1] += abs(gex[i])
+        if not np.isnan(open_interest[i]):
+            out[s, 2] += open_interest[i]
+            out[s, 3] += 1.0
+        out[s, 4] += rows[i] >= 0
+        out[s, 5] += used[i]
+
+
+@kernel
+def count_reasons(
+    rows: I64,
+    chosen: Bools,
+    used: Bools,
+    live: Bools,
+    spot_known: bool,
+    forward: F64,
+    total_vol: F64,
+    by_open_interest: bool,
+    open_interest: F64,
+    by_volume: bool,
+    volume: F64,
+    out: I64,
+) -> None:
+    """Count a leg's chosen contracts that aren't in the sums under the first reason that holds, into `out`, shape (7,).
+
+    Reasons: settled, no spot, no forward, no price, open interest, volume or flow unknown.
+    """
+    for i in range(rows.size):
+        if not chosen[i] or used[i] or rows[i] < 0:
+            continue
+        if not live[i]:
+            out[0] += 1
+        elif not spot_known:
+            out[1] += 1
+        elif np.isnan(forward[i]):
+            out[2] += 1
+        elif np.isnan(total_vol[i]):
+            out[3] += 1
+        elif by_open_interest and np.isnan(open_interest[i]):
+            out[4] += 1
+        elif by_volume and np.isnan(volume[i]):
+            out[5] += 1
+        else:
+            out[6] += 1
+
+
+@kernel
+def count_sources(source: I8, call_used: Bools, put_used: Bools, out: I64) -> None:
+    """Contracts in the sums by where their volatility comes from, into `out`, shape (sources,)."""
+    out[:] = 0
+    for i in range(source.size):
+        out[source[i]] += np.int64(call_used[i]) + np.int64(put_used[i])
+
+
+@kernel
+def covered(live: Bools, used: Bools, open_interest: F64, out: F64) -> None:
+    """Add a leg's known open interest to `out`: that of live contracts, and that of contracts in the sums."""
+    for i in range(live.size):
+        if not np.isnan(open_interest[i]):
+            if live[i]:
+                out[0] += open_interest[i]
+            if used[i]:
+                out[1] += open_interest[i]
+
+
+@kernel
+def mean_trusts(
+    gross: F64,
+    vol_trust: F64,
+    vol_source: I8,
+    forward_trust: F64,
+    low: F64,
+    high: F64,
+    total_vol: F64,
+    quoted_ms: I64,
+    now_ms: int,
+    half_age_ms: float,
+    out: F64,
+) -> None:
+    """Means weighted by `gross`, shape (m,), of four trusts into `out`: volatility source, forward source, spread, age.
+
+    The spread's is 1 / (1 + half the distance of x at bid and at ask over x), the age's 1 / (1 + age / half_age_ms);
+    an unknown spread counts 0, an unknown age (quoted_ms 0) half.
+    """
+    total = 0.0
+    out[:] = 0.0
+    for i in range(gross.size):
+        g = gross[i]
+        if not g > 0.0:
+            continue
+        spread = 1.0 / (1.0 + 0.5 * (high[i] - low[i]) / total_vol[i])
+        age = np.float64(max(now_ms - quoted_ms[i], 0)) if quoted_ms[i] > 0 else half_age_ms
+        total += g
+        out[0] += g * vol_trust[vol_source[i]]
+        out[1] += g * forward_trust[i]
+        out[2] += g * spread if np.isfinite(spread) else 0.0
+        out[3] += g / (1.0 + age / half_age_ms)
+    for k in range(4):
+        out[k] /= total
