@@ -63,15 +63,25 @@
     const range = drawn.zoom || gex.axis.follow(drawn.range, answer.range, answer.levels.spot);
     if (!drawn.zoom) drawn.range = range;
     hold(frame, range);
+    const looks = look(frame, range, colors);
+    if (looks === drawn.looks && drawn.listening === plot()) return;
     const layout = gex.layout.layout(frame, range, drawn.held, colors);
     const marks = gex.lines.draw(frame, range, answer.levels, colors);
     layout.shapes = marks.shapes;
     layout.annotations.push(...marks.annotations);
-    Object.assign(drawn, { frame, shown: range });
+    Object.assign(drawn, { frame, looks, shown: range });
     document.getElementById("page").toggleAttribute("data-zoomed", Boolean(drawn.zoom));
     box().style.minHeight = `${frame.height}px`;
     globalThis.Plotly.react(plot(), traces(frame, range, colors), layout, CONFIG);
     listen();
+  }
+
+  /** Everything that the picture is made of, as a text: the same text is the same picture, and drawing is dear. */
+  function look({ width, height, panels }, range, colors) {
+    const { answer, held } = drawn;
+    const { spot, flip, flip_band, call_wall, put_wall } = answer.levels;
+    const marks = [spot, flip, flip_band, call_wall, put_wall];
+    return JSON.stringify([width, height, panels, range, held, marks, colors, answer.traces]);
   }
 
   /** Each panel's horizontal range, from what is visible. */

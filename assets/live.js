@@ -41,6 +41,8 @@
       symbol: key.split("?")[0],
       search: search || "",
       have: tab.drawnKey === key ? tab.etag : "",
+      feed: tab.ack?.feed?.id || "",
+      cache: tab.ack?.cache?.id || "",
       crop: tab.crop,
     };
   }
@@ -81,14 +83,21 @@
 
   /** Every answer is acknowledged; only news carries a picture. */
   function heard(ack) {
-    if (!ack || (tab.pending && ack.seq < tab.pending.seq)) return nothing();
+    if (!ack || ack.seq < (tab.pending || tab.ack || ack).seq) return nothing();
     tab.pending = null;
     tab.patience = OVERDUE_MS;
-    tab.ack = ack;
+    tab.ack = whole(ack);
     tab.heardAt = performance.now();
-    if (ack.waiting) gex.status.notice(awaited(ack));
+    if (ack.waiting) gex.status.notice(awaited(tab.ack));
     show();
     return nothing();
+  }
+
+  /** An acknowledgement with the parts that it left out because this tab has them: the feed's and the cache's account. */
+  function whole({ beat, ...ack }) {
+    const { feed, cache } = { ...tab.ack, ...ack };
+    const [frame, heartbeat] = beat || [null, null];
+    return { ...ack, cache, feed: beat && feed ? { ...feed, frame, heartbeat } : feed };
   }
 
   function awaited(ack) {

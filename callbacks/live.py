@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,11 +95,7 @@ def respond(desk: Desk, request: LiveRequest) -> Answered:
         symbol = canonical(request.symbol)
     except SymbolError as error:
         return Answered(ack | _problem(error), None)
-    ack |= {
-        "symbol": symbol,
-        "feed": _feed(desk.results, symbol),
-        "cache": health.cache(desk.results.stats()),
-    }
+    ack |= _health(desk.results, symbol, request)
     state = PageState.from_query(request.search)
     try:
         result = desk.results.get(symbol, state.params)
@@ -124,11 +121,18 @@ def _facts(result: Result) -> Facts:
     )
 
 
-def _feed(results: Results, symbol: str) -> dict[str, Any] | None:
-    try:
-        return health.feed(results.connection(), symbol)
-    except CacheError:
-        return None
+def _health(results: Results, symbol: str, request: LiveRequest) -> dict[str, Any]:
+    """The feed's beat, and its and the cache's account where the tab has another one."""
+    connection = None
+    with suppress(CacheError):  # the cache's own account says so
+        connection = results.connection()
+    feed, cache = health.feed(connection, symbol), health.cache(results.stats())
+    said: dict[str, Any] = {"beat": health.beat(connection)}
+    if feed is None or feed["id"] != request.feed:
+        said["feed"] = feed
+    if cache["id"] != request.cache:
+        said["cache"] = cache
+    return said
 
 
 def _version(version: Version) -> dict[str, Any]:

@@ -15,6 +15,7 @@ class LiveRequest(BaseModel):
         symbol: what the address names, as typed.
         search: the address's query string.
         have: the etag of what the tab has drawn; the answer is short when it still holds.
+        feed, cache: ids of the feed's and the cache's account that the tab has; only another one is sent.
         crop: the price range whose strikes are wanted, $.
     """
 
@@ -24,6 +25,8 @@ class LiveRequest(BaseModel):
     symbol: str = Field(max_length=64)
     search: str = Field("", max_length=4096)
     have: str = Field("", max_length=128)
+    feed: str = Field("", max_length=32)
+    cache: str = Field("", max_length=32)
     crop: tuple[float, float] | None = None
 
     @field_validator("crop")

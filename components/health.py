@@ -1,11 +1,27 @@
-"""The feed's and the cache's state as the browser needs them: instants, not ages, since it is the browser that counts."""
+"""The feed's and the cache's state as the browser needs them: instants, not ages, since it is the browser that counts.
+
+Each part has an `id` that changes when a reader would see a difference; a tab that names it is not sent the part again.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import math
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from app.models import CacheStats, SchwabConnection
+
+_SWEEP_STEP_MS = 60_000
+
+
+def beat(connection: SchwabConnection | None) -> list[int | None]:
+    """The instants that change every second: the last frame's and the last heartbeat's."""
+    if connection is None:
+        return [None, None]
+    return [_ms(connection.last_frame_at), _ms(connection.heartbeat_at)]
 
 
 def feed(connection: SchwabConnection | None, symbol: str) -> dict[str, Any] | None:
@@ -18,8 +34,6 @@ def feed(connection: SchwabConnection | None, symbol: str) -> dict[str, Any] | N
         "state": connection.state,
         "since": _ms(connection.since),
         "source": connection.source,
-        "frame": _ms(connection.last_frame_at),
-        "heartbeat": _ms(connection.heartbeat_at),
         "reconnects": connection.reconnects,
         "rejected": sum(connection.rejected.values()),
         "keys": [connection.keys_used, connection.keys_limit],
@@ -27,8 +41,8 @@ def feed(connection: SchwabConnection | None, symbol: str) -> dict[str, Any] | N
         and {
             "contracts": cover.contracts,
             "streaming": cover.streaming,
-            "share": cover.gamma_share,
-            "oldest": _ms(cover.oldest_sweep_at),
+            "share": _thousandth(cover.gamma_share),
+            "oldest": _step(_ms(cover.oldest_sweep_at), _SWEEP_STEP_MS),
         },
         "login_ends": _ms(connection.token.refresh_expires_at),
         "problem": problem
@@ -39,7 +53,8 @@ def feed(connection: SchwabConnection | None, symbol: str) -> dict[str, Any] | N
             "since": _ms(problem.since),
         },
     }
-    return _known(said)
+    said = _known(said)
+    return said | {"id": _id(said)}
 
 
 def cache(stats: CacheStats) -> dict[str, Any]:
@@ -54,7 +69,29 @@ def cache(stats: CacheStats) -> dict[str, Any]:
         "evictions": stats.evictions,
         "breaker": stats.breaker,
     }
-    return _known(said)
+    said = _known(said)
+    # measured anew every second: only a difference that matters counts as one
+    coarse = {"ping": _halvings(stats.ping_ms), "hit_rate": _thousandth(stats.hit_rate)}
+    coarse["memory"] = _step(stats.memory_bytes, 1 << 20)
+    return said | {"id": _id(said | coarse)}
+
+
+def _id(said: dict[str, Any]) -> str:
+    return hashlib.blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=6).hexdigest()
+
+
+def _halvings(value: float | None) -> int | None:
+    """Which power of two a size is nearest to."""
+    return round(math.log2(value)) if value and value > 0 else None
+
+
+def _thousandth(share: float | None) -> float | None:
+    return None if share is None else round(share, 3)
+
+
+def _step(value: int | None, step: int) -> int | None:
+    """The value down to a whole step."""
+    return None if value is None else value // step * step
 
 
 def _known(said: dict[str, Any]) -> dict[str, Any]:

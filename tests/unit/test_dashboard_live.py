@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from app.cache.memory import MemoryStore
@@ -15,12 +18,16 @@ from app.gex.params import Params
 from app.gex.snapshot import Snapshot
 from app.market.chain import Chain
 from app.models import Coverage, SchwabConnection
+from app.server import create_server
 from app.trail import Point, Trail
 from callbacks.live import Answered, Desk, respond
 from callbacks.navigation import locate
 from callbacks.request import read_request
 from components.changes import changes
 from tests.chains import synthetic
+from tests.webserver import make_services
+
+START = datetime(2026, 10, 16, 13, 30, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -100,10 +107,63 @@ def test_the_feed_s_state_comes_with_every_answer(store: MemoryStore, chain: Cha
     )
     store.put_status(status.json_bytes(), 1)
     store.publish(chain, 1)
-    feed = ask(store).ack["feed"]
-    assert feed["state"] == "live"
-    assert feed["coverage"]["share"] == 0.5
-    assert feed["frame"] == pytest.approx(now.timestamp() * 1000, abs=1)
+    ack = ask(store).ack
+    assert ack["feed"]["state"] == "live"
+    assert ack["feed"]["coverage"]["share"] == 0.5
+    assert ack["beat"] == pytest.approx([now.timestamp() * 1000] * 2, abs=1)
+
+
+def reported(store: MemoryStore, seconds: float = 0, **changed: Any) -> None:
+    now = datetime.now(UTC) + timedelta(seconds=seconds)
+    usual = {
+        "state": "live",
+        "since": START,
+        "source": "simulator",
+        "heartbeat_at": now,
+        "last_frame_at": now,
+    }
+    store.put_status(SchwabConnection(**(usual | changed)).json_bytes(), 1)
+
+
+def test_an_account_that_the_tab_has_is_not_sent_again(store: MemoryStore, chain: Chain) -> None:
+    store.publish(chain, 1)
+    reported(store)
+    first = ask(store)
+    assert first.picture
+    held = {
+        "have": first.picture["etag"],
+        "feed": first.ack["feed"]["id"],
+        "cache": first.ack["cache"]["id"],
+    }
+    reported(store, seconds=1)
+    again = ask(store, **held)
+    assert "feed" not in again.ack
+    assert again.ack["beat"][1] > first.ack["beat"][1]
+    reported(store, reconnects=1)
+    assert ask(store, **held).ack["feed"]["reconnects"] == 1
+
+
+def test_an_unchanged_answer_is_under_300_bytes(tmp_path: Path, chain: Chain) -> None:
+    services = make_services(tmp_path, symbols="SPX")
+    services.store.publish(chain, 1)
+    services.store.put_status(SchwabConnection(state="live", since=START, source="schwab").json_bytes(), 1)
+    client = create_server(services).test_client()
+    asked: dict[str, Any] = {"seq": 1, "symbol": "SPX"}
+    known = posted(client, asked)["response"]
+    asked |= {"seq": 999_999, "have": known["answer"]["data"]["etag"]}
+    asked |= {part: known["ack"]["data"][part]["id"] for part in ("feed", "cache")}
+    assert len(gzip.compress(orjson.dumps(posted(client, asked)))) < 300
+
+
+def posted(client: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    """What the page's own question is answered with."""
+    outputs = [{"id": name, "property": "data"} for name in ("ack", "answer")]
+    inputs = [{"id": "request", "property": "data", "value": asked}]
+    body = {"output": "..ack.data...answer.data..", "outputs": outputs, "inputs": inputs}
+    sent = client.post("/_dash-update-component", json=body | {"changedPropIds": ["request.data"]})
+    assert sent.status_code == 200
+    answered: dict[str, Any] = sent.get_json()
+    return answered
 
 
 @pytest.mark.parametrize(
