@@ -35,11 +35,16 @@
     if (refreshing) return verdict("connecting", null, "What is shown is from before; the newest is being fetched.", "Refreshing");
     if (ack.problem) return verdict("down", null, ack.problem.message);
     if (!answer) return verdict("connecting", null, "Waiting for the first chain.");
+    // before the feed: its own account is kept in the same cache
+    if (answer.stale) return lastCopy(answer);
     return feedLost(ack, answer, now) || held(ack, answer, now) || byAge(ack, answer, now);
   }
 
   const lost = (since, status) =>
     verdict("down", since, `${status >= 400 ? `The server answers with an error (${status}).` : "The server can’t be reached."} The page keeps trying and goes on by itself.`);
+
+  const lastCopy = (answer) =>
+    verdict("stale", answer.published, "The cache can’t be read: this is the last copy. It is tried again all the time.");
 
   function feedLost(ack, answer, now) {
     const feed = ack.feed;
@@ -56,9 +61,6 @@
   }
 
   function held(ack, answer, now) {
-    if (answer.stale) {
-      return verdict("stale", answer.published, "The cache can’t be read: this is the last copy. It is tried again all the time.");
-    }
     if (answer.session === "closed") return closed(answer);
     if (ack.feed.state !== "live") {
       const age = now - (ack.feed.frame || answer.published);

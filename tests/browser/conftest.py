@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 from dash.testing.browser import Browser
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from app.cache.embedded import EmbeddedRedis
 from app.chainfile import read_chain
+from app.errors import CacheError
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
 from app.market.chain import Chain
@@ -29,13 +32,15 @@ Environ = dict[str, Any]
 
 @dataclass
 class Slow:
-    """Answers the page's questions late."""
+    """Counts the page's questions, and answers them late."""
 
     inner: Any
     delay_s: float = 0.0
+    asked: int = 0
 
     def __call__(self, environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/_dash-update-component":
+            self.asked += 1
             time.sleep(self.delay_s)
         return self.inner(environ, start)  # type: ignore[no-any-return]
 
@@ -54,6 +59,7 @@ class Desk:
         self.wsgi = Slow(create_server(services))
         self._server: BaseWSGIServer | None = None
         self._told: dict[str, Any] = {}
+        self._since = datetime.now(UTC)
         self._silent = threading.Event()
         self.start()
         self.report()
@@ -86,13 +92,14 @@ class Desk:
 
     def _beat(self) -> None:
         while not self._silent.wait(0.5):
-            self._write_status()
+            with suppress(CacheError):  # a feed, too, goes on while the cache is away
+                self._write_status()
 
     def _write_status(self) -> None:
         now = datetime.now(UTC)
         usual: dict[str, Any] = {
             "state": "live",
-            "since": now,
+            "since": self._since,
             "source": "simulator",
             "last_frame_at": now,
             "heartbeat_at": now,
@@ -177,6 +184,22 @@ def desk(tmp_path: Path, real_chain: Chain) -> Iterator[Desk]:
 
 
 @pytest.fixture
+def redis_desk(tmp_path: Path, real_chain: Chain, own_redis: EmbeddedRedis) -> Iterator[Desk]:
+    """A dashboard whose cache is a real Redis that the test may stop."""
+    made = Desk(make_services(tmp_path, symbols="SPX", redis_url=own_redis.url), real_chain)
+    made.publish()
+    yield made
+    made.fall_silent()
+    made.stop()
+
+
+@pytest.fixture
 def page(desk: Desk, dash_br: Browser) -> Page:
     dash_br.driver.set_window_size(1440, 915)
     return Page(dash_br, desk)
+
+
+@pytest.fixture
+def redis_page(redis_desk: Desk, dash_br: Browser) -> Page:
+    dash_br.driver.set_window_size(1440, 915)
+    return Page(dash_br, redis_desk)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import pairwise
 
 import pytest
 
+from app.cache.embedded import EmbeddedRedis
 from app.gex.params import Params
 from tests.browser.conftest import Page
 from tests.support import eventually
@@ -65,6 +67,21 @@ def test_an_update_arrives_by_itself(page: Page) -> None:
     page.desk.report()
     page.shows("spot", f"{moved:,.2f}", 5)
     assert f"{moved:,.2f}" in page.browser.driver.title
+
+
+def test_the_chart_is_drawn_again_only_when_it_would_look_different(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    eventually(lambda: page.run("return gex.chart.current().looks !== undefined"), 5)
+    page.run(
+        "window.draws = 0; const react = Plotly.react; Plotly.react = (...a) => { window.draws++; return react(...a); }"
+    )
+    before = page.run("return gex.live.tab.answer.version")
+    page.desk.publish()
+    eventually(lambda: page.run("return gex.live.tab.answer.version") > before, 10, "the next version came")
+    assert page.run("return window.draws") == 0
+    page.desk.publish(spot=round(page.desk.chain.spot + 5, 2))
+    eventually(lambda: page.run("return window.draws") == 1, 10, "what moved is drawn")
 
 
 def test_a_filter_changes_the_numbers_and_the_address(page: Page) -> None:
@@ -195,6 +212,61 @@ def test_refused_connections_are_shown_and_survived(page: Page) -> None:
     page.shows("spot", f"{moved:,.2f}", 10)
     eventually(lambda: page.state() == "live", 10)
     assert time.monotonic() - started < 15
+
+
+def test_while_redis_is_away_the_last_copy_is_shown_with_its_age_and_then_live_numbers_again(
+    redis_page: Page, own_redis: EmbeddedRedis
+) -> None:
+    page = redis_page
+    page.open("/gex/SPX")
+    page.drawn()
+    eventually(lambda: page.state() == "live", 15)
+    assert own_redis.process
+    own_redis.process.kill()
+    own_redis.process.wait()
+    eventually(lambda: page.state() == "stale", 20, "the page says that it shows a copy")
+    assert "last copy" in page.text("#banner")
+    assert re.fullmatch(r"\d.* (s|min)", page.text("#state-age"))
+    assert page.value("spot") == f"{page.desk.chain.spot:,.2f}"
+    eventually(lambda: "unreachable" in page.text("#fact-backend"), 10)
+    own_redis.start()
+    # the server came back empty: until the feed has written again, it is still the copy
+    eventually(lambda: "unreachable" not in page.text("#fact-backend"), 30)
+    assert page.state() != "live"
+    page.desk.publish(spot=round(page.desk.chain.spot + 4, 2))
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}", 20)
+    eventually(lambda: page.state() == "live", 15)
+    assert not page.browser.find_element("#banner").is_displayed()
+
+
+def test_a_tab_out_of_sight_asks_nothing_and_claims_nothing_until_its_next_answer(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    eventually(lambda: page.state() == "live", 15)
+    shown = page.browser.driver.current_window_handle
+    page.run(
+        """
+        window.claims = [];
+        new MutationObserver(() => window.claims.push(document.getElementById('page').dataset.state))
+            .observe(document.getElementById('page'), {attributeFilter: ['data-state']});
+        """
+    )
+    page.browser.driver.switch_to.new_window("tab")
+    other = page.browser.driver.current_window_handle
+    page.desk.publish(spot=round(page.desk.chain.spot + 6, 2))
+    asked = page.desk.wsgi.asked
+    time.sleep(2.5)  # two ticks in which nothing may happen: there is no event to wait for
+    assert page.desk.wsgi.asked - asked <= 1
+    page.desk.wsgi.delay_s = 1.5
+    page.browser.driver.switch_to.window(shown)
+    page.shows("spot", f"{page.desk.chain.spot:,.2f}", 15)
+    eventually(lambda: page.state() == "live", 10)
+    claims = page.run("return window.claims")
+    assert "connecting" in claims
+    assert claims.index("connecting") < claims.index("live")
+    page.browser.driver.switch_to.window(other)
+    page.browser.driver.close()
+    page.browser.driver.switch_to.window(shown)
 
 
 def test_two_tabs_with_different_choices_do_not_mix(page: Page) -> None:

@@ -151,6 +151,8 @@ def test_what_the_chain_itself_says_counts_too() -> None:
     assert judged(ack(), session="closed") == "closed"
     assert judged(ack(), delayed=True) == "delayed"
     assert judged(ack(), stale=True) == "stale"
+    # the feed's account is kept in the same cache, so it is missing too
+    assert judged({**ack(), "feed": None}, stale=True) == "stale"
     # a market that is closed does not excuse a cache that can't be read
     assert judged(ack(), stale=True, session="closed") == "stale"
 
