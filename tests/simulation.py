@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import contextlib
+import functools
 import json
+import queue
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +20,16 @@ import orjson
 import requests
 import websocket
 
+from app.commands.simulate import add_arguments, options_from
 from app.market.chain import Chain
 from app.schwab.chains import parse_chain_json
 from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
 from app.simulator.chains import ChainPage
 from app.simulator.market import Market
+from app.simulator.options import Options
 from app.simulator.person import approve
 from app.simulator.query import ChainQuery
+from app.simulator.server import serve
 from tests.support import eventually, process
 
 READY = "simulator ready on "
@@ -40,6 +48,44 @@ def running_simulator(*arguments: str) -> Iterator[str]:
                 return next((line.removeprefix(READY) for line in lines if line.startswith(READY)), "")
 
             yield eventually(address, 60, "the simulator says that it is ready")
+
+
+def options_of(*arguments: str) -> Options:
+    """What `python -m app simulate --port 0 ARGUMENTS` asks for. Raises what the command line refuses."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return options_from(parser.parse_args(["--port", "0", *arguments]))
+
+
+@contextlib.contextmanager
+def simulator_in_a_thread(*arguments: str) -> Iterator[str]:
+    """As `running_simulator`, but in this process: at once, for tests that need one of their own."""
+    started: queue.SimpleQueue[tuple[int, Callable[[], None]] | BaseException] = queue.SimpleQueue()
+
+    async def serve_here() -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        end = functools.partial(loop.call_soon_threadsafe, stop.set)
+        await serve(options_of(*arguments), lambda port: started.put((port, end)), stop)
+
+    def run() -> None:
+        try:
+            asyncio.run(serve_here())
+        except BaseException as error:
+            started.put(error)
+            raise
+
+    thread = threading.Thread(target=run, name="simulator", daemon=True)
+    thread.start()
+    answer = started.get(timeout=60)
+    if isinstance(answer, BaseException):
+        raise answer
+    port, end = answer
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        end()
+        thread.join(15)
+        assert not thread.is_alive(), "the simulator doesn't end"
 
 
 def shown(market: Market, symbol: str) -> Chain:

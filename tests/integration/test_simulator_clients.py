@@ -17,6 +17,7 @@ import pytest
 import schwab
 from schwab import auth
 from schwab.streaming import StreamClient, UnexpectedResponseCode
+from websockets.exceptions import ConnectionClosedOK
 
 from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
 from app.simulator.control import Control
@@ -164,6 +165,8 @@ async def _stream_with_schwab_py(base: str) -> None:
     await _until(stream, lambda: len(options.items) >= 3)
     assert {name for item in options.items for name in item} <= {"key", "QUOTE_TIME_MILLIS"}
     await stream.logout()
+    with pytest.raises(ConnectionClosedOK):
+        await _until(stream, lambda: False)
     await client.close_async_session()
 
 

@@ -14,7 +14,7 @@ from app.errors import BrokerError
 from app.market.calendar import EXCHANGE_TZ
 from app.simulator import APP_KEY, APP_SECRET
 from app.simulator.control import Control
-from tests.simulation import Broker, Stream, contracts, exchange, running_simulator
+from tests.simulation import Broker, Stream, contracts, exchange, running_simulator, simulator_in_a_thread
 from tests.support import eventually
 
 
@@ -229,8 +229,8 @@ def test_a_wrong_switch_is_refused_and_changes_nothing(control: Control, wrong: 
     assert control.state()["faults"] == before
 
 
-def test_the_state_counts_what_happened(base: str) -> None:
-    with running_simulator("--symbols", "AAPL,ZYX", "--tick", "0.05") as own:
+def test_the_state_counts_what_happened() -> None:
+    with simulator_in_a_thread("--symbols", "AAPL,ZYX", "--tick", "0.05") as own:
         broker, control = Broker(own), Control(own)
         with Stream(broker) as stream:
             stream.ask("LEVELONE_EQUITIES", "SUBS", {"keys": "AAPL", "fields": "0,3"})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.simulator.control import Control
-from tests.simulation import Broker, Stream, contracts, running_simulator
+from tests.simulation import Broker, Stream, contracts, running_simulator, simulator_in_a_thread
 from tests.support import eventually
 
 WEDNESDAY_OPEN = "2026-11-18T15:59:50-05:00"
@@ -160,7 +160,7 @@ def test_index_options_can_quote_overnight() -> None:
         "--tick",
         "0.05",
     )
-    with running_simulator(*night, "--overnight") as awake, running_simulator(*night) as asleep:
+    with simulator_in_a_thread(*night, "--overnight") as awake, simulator_in_a_thread(*night) as asleep:
         for url, moving in ((awake, True), (asleep, False)):
             broker = Broker(url)
             with Stream(broker) as stream:

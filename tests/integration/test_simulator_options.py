@@ -10,7 +10,16 @@ import pytest
 
 from app.simulator.control import Control
 from app.simulator.person import approve
-from tests.simulation import Broker, Stream, authorize_url, code_of, contracts, exchange, running_simulator
+from tests.simulation import (
+    Broker,
+    Stream,
+    authorize_url,
+    code_of,
+    contracts,
+    exchange,
+    running_simulator,
+    simulator_in_a_thread,
+)
 
 FAST = ("--tick", "0.05", "--greeks", "0.2", "--symbols", "AAPL", "--rate-limit", "0")
 
@@ -25,7 +34,7 @@ def images(items: list[dict[str, object]]) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_repeated_add_sends_no_new_image_unless_asked_to(again: bool) -> None:
-    with running_simulator(*FAST, *(["--readd-image"] if again else [])) as url:
+    with simulator_in_a_thread(*FAST, *(["--readd-image"] if again else [])) as url:
         broker = Broker(url)
         key = keys_of(broker, 1)[0]
         with Stream(broker) as stream:
@@ -37,7 +46,7 @@ def test_a_repeated_add_sends_no_new_image_unless_asked_to(again: bool) -> None:
 
 @pytest.mark.parametrize("scope", ["service", "key"])
 def test_the_fields_of_an_add_hold_for_the_service_or_for_its_keys(scope: str) -> None:
-    with running_simulator(*FAST, "--add-fields", scope) as url:
+    with simulator_in_a_thread(*FAST, "--add-fields", scope) as url:
         broker = Broker(url)
         first, second = keys_of(broker, 2)
         with Stream(broker) as stream:
@@ -52,7 +61,7 @@ def test_the_fields_of_an_add_hold_for_the_service_or_for_its_keys(scope: str) -
 
 @pytest.mark.parametrize(("limit", "largest"), [("7", 7), ("0", 20)])
 def test_large_images_are_split_over_frames_or_not(limit: str, largest: int) -> None:
-    with running_simulator(*FAST, "--frame-items", limit) as url:
+    with simulator_in_a_thread(*FAST, "--frame-items", limit) as url:
         broker = Broker(url)
         with Stream(broker) as stream:
             stream.ask("LEVELONE_OPTIONS", "SUBS", {"keys": ",".join(keys_of(broker, 20)), "fields": "0,2,9"})
@@ -63,7 +72,7 @@ def test_large_images_are_split_over_frames_or_not(limit: str, largest: int) -> 
 
 @pytest.mark.parametrize(("how", "code"), [("1000", 1000), ("1001", 1001), ("1006", None), ("notify", 1000)])
 def test_a_displaced_connection_ends_as_chosen(how: str, code: int | None) -> None:
-    with running_simulator(*FAST, "--displaced", how) as url:
+    with simulator_in_a_thread(*FAST, "--displaced", how) as url:
         broker = Broker(url)
         with Stream(broker) as first, Stream(broker):
             if how == "notify":
@@ -75,7 +84,7 @@ def test_a_displaced_connection_ends_as_chosen(how: str, code: int | None) -> No
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_stream_outlives_its_access_token_unless_told_otherwise(ends: bool) -> None:
-    with running_simulator(*FAST, *(["--end-with-token"] if ends else [])) as url:
+    with simulator_in_a_thread(*FAST, *(["--end-with-token"] if ends else [])) as url:
         broker, control = Broker(url), Control(url)
         with Stream(broker) as stream:
             stream.ask("LEVELONE_OPTIONS", "SUBS", {"keys": keys_of(broker, 1)[0], "fields": "0,38"})
@@ -95,19 +104,19 @@ def test_pkce_is_checked_when_asked_to() -> None:
         page = authorize_url(url, code_challenge=challenge, code_challenge_method="S256")
         return exchange(url, code_of(approve(page)), **sent).status_code
 
-    with running_simulator(*FAST, "--pkce", "check") as url:
+    with simulator_in_a_thread(*FAST, "--pkce", "check") as url:
         assert status(url, code_verifier=verifier) == 200
         assert status(url, code_verifier="b" * 50) == 400
         assert status(url) == 400
         assert (
             exchange(url, code_of(approve(authorize_url(url)))).status_code == 200
         )  # who sends none needs none
-    with running_simulator(*FAST) as url:
+    with simulator_in_a_thread(*FAST) as url:
         assert status(url) == 200
 
 
 def test_a_second_answer_may_follow_a_symbol_limit() -> None:
-    with running_simulator(*FAST, "--symbol-limit", "2") as url:
+    with simulator_in_a_thread(*FAST, "--symbol-limit", "2") as url:
         broker, control = Broker(url), Control(url)
         control.set(double_answer=True)
         with Stream(broker) as stream:
@@ -121,16 +130,16 @@ def test_a_second_answer_may_follow_a_symbol_limit() -> None:
 
 
 def test_tokens_have_the_lives_they_were_given_and_outlive_a_restart() -> None:
-    with running_simulator(*FAST, "--access-life", "1") as url:
+    with simulator_in_a_thread(*FAST, "--access-life", "1") as url:
         broker = Broker(url)
         assert broker.tokens["expires_in"] == 1
         time.sleep(1.1)  # the token's own life
         assert broker.get("/trader/v1/userPreference").status_code == 401
-    with running_simulator(*FAST) as first:
+    with simulator_in_a_thread(*FAST) as first:
         broker = Broker(first)
     with running_simulator(*FAST) as second:
         broker.base = second
         assert broker.get("/trader/v1/userPreference").status_code == 200
-    with running_simulator(*FAST, "--app-secret", "AnotherSecret123") as third:
+    with simulator_in_a_thread(*FAST, "--app-secret", "AnotherSecret123") as third:
         broker.base = third
         assert broker.get("/trader/v1/userPreference").status_code == 401

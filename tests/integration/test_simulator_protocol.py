@@ -15,11 +15,21 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from app.errors import AuthError
+from app.errors import AuthError, GexError
 from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
 from app.simulator.control import Control
 from app.simulator.person import approve
-from tests.simulation import Broker, Stream, authorize_url, code_of, contracts, exchange, running_simulator
+from tests.simulation import (
+    Broker,
+    Stream,
+    authorize_url,
+    code_of,
+    contracts,
+    exchange,
+    options_of,
+    running_simulator,
+    simulator_in_a_thread,
+)
 from tests.support import ROOT, clean_environment, eventually
 
 FIELDS = ",".join(map(str, range(56)))
@@ -236,7 +246,7 @@ def test_five_hundred_symbols_are_the_most(broker: Broker) -> None:
 
 
 def test_the_121st_request_of_a_minute_is_a_429() -> None:
-    with running_simulator("--symbols", "AAPL", "--retry-after", "7") as url:
+    with simulator_in_a_thread("--symbols", "AAPL", "--retry-after", "7") as url:
         broker = Broker(url)
         codes = [broker.get("/marketdata/v1/quotes", symbols="AAPL").status_code for _ in range(121)]
         assert codes == [200] * 120 + [429]
@@ -551,17 +561,25 @@ def test_stream_quote_and_chain_agree_on_one_contract(broker: Broker) -> None:
     assert image["42"] == quote["reference"]["lastTradingDay"]
 
 
-def test_wrong_options_end_in_one_line_and_a_code() -> None:
-    wrong = [
-        ["--callback-url", "https://localhost:1"], ["--callback-url", "http://example.com"], ["--symbols", "$$$"],
-        ["--start", "now"], ["--chain", "pyproject.toml"], ["--tick", "0"], ["--tick", "nan"],
-        ["--port", "70000"], ["--rate-limit", "-1"], ["--app-key", ""], ["--heartbeat", "inf"],
-    ]  # fmt: skip
-    for options in wrong:
-        command = [sys.executable, "-m", "app", "simulate", "--port", "0", *options]
-        ended = subprocess.run(
-            command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=60
-        )
-        assert ended.returncode in (1, 2), options
-        assert ended.stdout == ""
-        assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+WRONG = [
+    ["--callback-url", "https://localhost:1"], ["--callback-url", "http://example.com"], ["--symbols", "$$$"],
+    ["--start", "now"], ["--chain", "pyproject.toml"], ["--tick", "0"], ["--tick", "nan"],
+    ["--port", "70000"], ["--rate-limit", "-1"], ["--app-key", ""], ["--heartbeat", "inf"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=" ".join)
+def test_wrong_options_are_refused_in_one_line(wrong: list[str]) -> None:
+    with pytest.raises(GexError) as refused:
+        options_of(*wrong)
+    assert refused.value.line
+    assert "\n" not in refused.value.line
+
+
+def test_a_refusal_ends_the_process_with_a_line_and_a_code() -> None:
+    command = [sys.executable, "-m", "app", "simulate", "--port", "0", *WRONG[0]]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr

@@ -200,16 +200,16 @@ def test_the_gamma_exposure_of_spx_has_its_real_size(seed: int) -> None:
 
 def test_positions_follow_the_price_overnight() -> None:
     now = [1e9]
-    traded = Market(Options(symbols=("SPX",)), Clock(start=START, source=lambda: now[0]))
-    traded.jump("SPX", -5)
-    fallen = compute(shown(traded, "SPX")).levels
+    traded = Market(Options(symbols=("SPY",)), Clock(start=START, source=lambda: now[0]))
+    traded.jump("SPY", -5)
+    fallen = compute(shown(traded, "SPY")).levels
     assert fallen.net_gex is not None
     assert fallen.gross_gex is not None
     assert fallen.net_gex < -0.15 * fallen.gross_gex
     now[0] += 86_400
-    chain = shown(traded, "SPX")
+    chain = shown(traded, "SPY")
     levels = compute(chain).levels
-    assert chain.spot == pytest.approx(0.95 * 7680, rel=0.02)
+    assert chain.spot == pytest.approx(0.95 * KNOWN["SPY"].spot, rel=0.02)
     assert levels.put_wall is not None
     assert levels.call_wall is not None
     assert levels.put_wall < 1.005 * chain.spot
