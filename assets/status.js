@@ -74,8 +74,14 @@
     }
     if (state.state === "stale" || state.state === "down") return { message: state.why, cure: since(state) };
     if (answer?.error) return { message: answer.error, cure: "" };
-    return null;
+    return answer?.missing ? notWhole(answer.missing) : null;
   }
+
+  const notWhole = (missing) => ({
+    state: "delayed",
+    message: `${missing} expiry ${missing === 1 ? "date has" : "dates have"} not been read yet: no total or level is whole.`,
+    cure: "The feed reads them in turn, the nearest first.",
+  });
 
   function ofFeed(feed, state) {
     const { message, cure } = feed.problem;
@@ -94,5 +100,5 @@
     if (node.textContent !== words) node.textContent = words;
   }
 
-  gex.status = { update, notice };
+  gex.status = { update, notice, problem };
 })();

@@ -62,7 +62,7 @@
     net(levels, query);
     write("max_pain", strike(levels.max_pain ?? NaN), distance(levels.max_pain, levels.spot));
     move(levels);
-    confidence(quality);
+    confidence(quality, answer.missing);
     summarise(answer);
   }
 
@@ -92,14 +92,15 @@
     return write("expected_move", `\u00b1${gex.format.price(found.value, 1)}`, `${when}  ${known(share)}`, `From the ${found.source} of ${found.expiry}`);
   }
 
-  function confidence(quality) {
+  function confidence(quality, missing) {
     const cover = known(gex.format.percent(quality.coverage, 1, false));
+    const whole = cover && `${cover} of OI used`;
     const notes = [...quality.warnings];
     for (const [name, count] of Object.entries({ ...quality.fallbacks, ...quality.excluded })) {
       notes.push(`${name.replaceAll("_", " ")}: ${gex.format.integer(count)}`);
     }
     const used = `${gex.format.integer(quality.used)} of ${gex.format.integer(quality.contracts)} contracts used`;
-    write("confidence", gex.format.price(quality.confidence, 2), cover && `${cover} of OI used`, [used, ...notes].join("\n"));
+    write("confidence", gex.format.price(quality.confidence, 2), missing ? `Not whole: ${missing} expiries missing` : whole, [used, ...notes].join("\n"));
   }
 
   /** One sentence for screen readers, and the tab's title. */

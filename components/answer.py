@@ -73,6 +73,7 @@ def _times(facts: Facts) -> dict[str, Any]:
         "session": chain.session,
         "source": chain.source,
         "delayed": chain.delayed,
+        "missing": chain.missing_expiries,
         "stale": facts.stale,
         "error": facts.error,
     }

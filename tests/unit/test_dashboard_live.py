@@ -230,6 +230,13 @@ def test_an_expired_chain_answers_without_inventing(store: MemoryStore, chain: C
     assert ask(store).picture
 
 
+def test_a_picture_says_how_many_dates_of_the_chain_are_missing(store: MemoryStore, chain: Chain) -> None:
+    store.publish(replace(chain, missing_expiries=3), 1)
+    picture = ask(store).picture
+    assert picture
+    assert picture["missing"] == 3
+
+
 def test_tabs_that_ask_the_same_share_one_picture(store: MemoryStore, chain: Chain) -> None:
     store.publish(chain, 1)
     desk = Desk(Results(store))

@@ -167,3 +167,17 @@ def test_a_silent_server_is_never_live() -> None:
 def test_a_page_that_comes_back_into_sight_claims_nothing_before_its_next_answer() -> None:
     assert judged(ack(), silent=300, refreshing=True) == "connecting"
     assert judged(ack(), silent=7000, refreshing=True) == "down"
+
+
+def banner(feed: dict[str, Any] | None = None, **answer: Any) -> str | None:
+    given = json.dumps({"ack": ack(feed=feed or {}), "answer": answer, "now": NOW})
+    found = js(f'gex.status.problem({{state: "live", why: ""}}, {given})', "status")
+    return str(found["message"]) if found else None
+
+
+def test_a_chain_that_is_not_whole_says_so_in_the_banner() -> None:
+    assert banner(missing=0) is None
+    assert "33 expiry dates have not been read yet" in (banner(missing=33) or "")
+    # a problem of the feed is more urgent, and says why
+    broken = {"problem": {"message": "Schwab can't be reached.", "cure": ""}}
+    assert banner(broken, missing=33) == "Schwab can't be reached."
