@@ -8,11 +8,10 @@ from typing import Any
 import orjson
 
 from app.simulator.candles import ChartLines
-from app.simulator.faults import Counters, Faults
 from app.simulator.lines import EquityLines, FieldList, Item, Lines, OptionLines
-from app.simulator.market import Instant, Market
-from app.simulator.options import Options
-from app.simulator.tokens import TokenMint, TokenRefused
+from app.simulator.market import Instant
+from app.simulator.shared import Shared
+from app.simulator.tokens import TokenRefused
 
 SUCCESS, LOGIN_DENIED, NOT_AVAILABLE, SYMBOL_LIMIT, NOT_FOUND, BAD_FORMAT, ADD_FAILED = (
     0,
@@ -59,26 +58,17 @@ class SilentLines:
 class Session:
     """The state of one connection: logged in or not, and what it streams."""
 
-    def __init__(
-        self,
-        options: Options,
-        market: Market,
-        mint: TokenMint,
-        faults: Faults,
-        counters: Counters,
-        customer: str,
-    ) -> None:
+    def __init__(self, shared: Shared, customer: str) -> None:
         self.logged_in = False
         self.lines: dict[str, Lines] = {}
-        self._options, self._market, self._mint = options, market, mint
-        self._faults, self._counters, self._customer = faults, counters, customer
+        self._shared, self._customer = shared, customer
         self._token = ""
         self._correl = ""
 
     def token_is_good(self) -> bool:
         """Whether the access token that logged in is still valid."""
         try:
-            self._mint.check_access(self._token)
+            self._shared.mint.check_access(self._token)
         except TokenRefused:
             return False
         return True
@@ -89,7 +79,7 @@ class Session:
         for request in _requests(text):
             code, message = self._carry_out(request)
             responses.append(self._response(request, code, message))
-            if code == SYMBOL_LIMIT and self._faults.double_answer:
+            if code == SYMBOL_LIMIT and self._shared.faults.double_answer:
                 answers.frames.append(responses)
                 responses = [self._response(request, ADD_FAILED, f"{request.get('command')} command failed")]
             answers.close |= code == LOGIN_DENIED or (request.get("command") == "LOGOUT" and code == SUCCESS)
@@ -100,7 +90,7 @@ class Session:
         """Data frames for this tick, with the number of contents in each."""
         frames: list[tuple[dict[str, Any], int]] = []
         blocks: list[dict[str, Any]] = []
-        room = limit = self._options.open.frame_items or 10**9
+        room = limit = self._shared.options.open.frame_items or 10**9
         for service, lines in self.lines.items():
             items = lines.collect(at)
             while items:
@@ -120,7 +110,7 @@ class Session:
         service, command = request.get("service"), request.get("command")
         if not isinstance(service, str) or not isinstance(command, str):
             return BAD_FORMAT, "Bad command formatting"
-        self._counters.commands[f"{service[:32]} {command[:16]}"] += 1
+        self._shared.counters.commands[f"{service[:32]} {command[:16]}"] += 1
         if service == "ADMIN" and command == "LOGIN":
             return self._login(request)
         if not self.logged_in or request.get("SchwabClientCorrelId", self._correl) != self._correl:
@@ -141,23 +131,23 @@ class Session:
         token = parameters.get("Authorization") if isinstance(parameters, dict) else None
         customer = request.get("SchwabClientCustomerId")
         self._token = token if isinstance(token, str) else ""
-        if self._faults.login_denied or customer != self._customer or not self.token_is_good():
-            self._counters.logins_denied += 1
+        if self._shared.faults.login_denied or customer != self._customer or not self.token_is_good():
+            self._shared.counters.logins_denied += 1
             return LOGIN_DENIED, _DENIED
         self.logged_in = True
         self._correl = str(request.get("SchwabClientCorrelId", ""))
-        self._counters.logins += 1
+        self._shared.counters.logins += 1
         return SUCCESS, "server=simulator-1;status=NP"
 
     def _lines(self, service: str) -> Lines | None:
         if service not in self.lines:
             if service == OPTIONS:
-                slots = round(self._options.greeks_s / self._options.tick_s)
-                self.lines[service] = OptionLines(self._market, slots)
+                slots = round(self._shared.options.greeks_s / self._shared.options.tick_s)
+                self.lines[service] = OptionLines(self._shared.market, slots)
             elif service == EQUITIES:
-                self.lines[service] = EquityLines(self._market)
+                self.lines[service] = EquityLines(self._shared.market)
             elif service == CHARTS:
-                self.lines[service] = ChartLines(self._market)
+                self.lines[service] = ChartLines(self._shared.market)
             elif service in _EMPTY_SERVICES:
                 self.lines[service] = SilentLines()
             else:
@@ -186,11 +176,15 @@ class Session:
         if command == "SUBS":
             lines.forget([*lines.keys, *keys])
             lines.keys = {}
-        elif self._options.open.readd_image:
+        elif self._shared.options.open.readd_image:
             lines.forget(keys)
-        if self._options.open.add_fields == "service":
+        if self._shared.options.open.add_fields == "service":
             lines.keys = dict.fromkeys(lines.keys, fields)
-        limit = self._options.symbol_limit if service == OPTIONS else self._options.open.equities_limit
+        limit = (
+            self._shared.options.symbol_limit
+            if service == OPTIONS
+            else self._shared.options.open.equities_limit
+        )
         wanted = dict.fromkeys([*lines.keys, *keys])
         kept = list(wanted)[:limit]
         given = frozenset(keys)
@@ -206,7 +200,7 @@ class Session:
             "service": request.get("service", ""), "command": request.get("command", ""),
             "requestid": str(request.get("requestid", "")),
             "SchwabClientCorrelId": request.get("SchwabClientCorrelId", ""),
-            "timestamp": self._market.clock.now_ms(), "content": {"code": code, "msg": message},
+            "timestamp": self._shared.market.clock.now_ms(), "content": {"code": code, "msg": message},
         }  # fmt: skip
 
 

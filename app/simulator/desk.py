@@ -12,27 +12,16 @@ from aiohttp import web
 from app.errors import DataError
 from app.market.calendar import from_ms
 from app.market.symbols import canonical
-from app.simulator.faults import CUTS, Counters, Faults
-from app.simulator.market import Market
-from app.simulator.options import Options
+from app.simulator.faults import CUTS, Faults
+from app.simulator.shared import Shared
 from app.simulator.streamer import Streamer
-from app.simulator.tokens import TokenMint
 
 
 class Desk:
     """Handlers of /simulator/state and /simulator/faults."""
 
-    def __init__(
-        self,
-        options: Options,
-        market: Market,
-        mint: TokenMint,
-        faults: Faults,
-        counters: Counters,
-        streamer: Streamer,
-    ) -> None:
-        self._options, self._market, self._mint = options, market, mint
-        self._faults, self._counters, self._streamer = faults, counters, streamer
+    def __init__(self, shared: Shared, streamer: Streamer) -> None:
+        self._shared, self._streamer = shared, streamer
         # what happens once, when it is asked for
         self._actions: dict[str, Callable[[Any], Awaitable[None]]] = {
             "cut": self._cut, "malformed": self._malformed, "expire": self._expire, "spot_jump": self._jump,
@@ -42,25 +31,26 @@ class Desk:
     async def state(self, request: web.Request) -> web.Response:
         """GET: counters, connections, subscriptions, prices."""
         del request
-        at = self._market.instant()
+        at = self._shared.market.instant()
         return _json({
-            "now": from_ms(at.now_ms).isoformat(), "phase": at.phase, "hours": self._options.hours,
-            "seed": self._options.seed, "tick_s": self._options.tick_s, "symbols": list(self._market.symbols),
-            "contracts": self._market.listed(), "spots": self._market.spots(),
-            "subscriptions": self._streamer.subscriptions(), "faults": self._faults.as_dict(),
-            **self._counters.as_dict(),
+            "now": from_ms(at.now_ms).isoformat(), "phase": at.phase, "hours": self._shared.options.hours,
+            "seed": self._shared.options.seed, "tick_s": self._shared.options.tick_s,
+            "symbols": list(self._shared.market.symbols),
+            "contracts": self._shared.market.listed(), "spots": self._shared.market.spots(),
+            "subscriptions": self._streamer.subscriptions(), "faults": self._shared.faults.as_dict(),
+            **self._shared.counters.as_dict(),
         })  # fmt: skip
 
     async def faults(self, request: web.Request) -> web.Response:
         """GET: the faults that are set."""
         del request
-        return _json(self._faults.as_dict())
+        return _json(self._shared.faults.as_dict())
 
     async def clear_faults(self, request: web.Request) -> web.Response:
         """DELETE: everything works again."""
         del request
         self._set(Faults().as_dict())
-        return _json(self._faults.as_dict())
+        return _json(self._shared.faults.as_dict())
 
     async def set_faults(self, request: web.Request) -> web.Response:
         """POST: set what the JSON object names, do what it asks for; 400, with nothing changed, when it is wrong."""
@@ -76,16 +66,16 @@ class Desk:
                 await self._actions[name](value)
         except (orjson.JSONDecodeError, DataError) as error:
             return _json({"error": str(error)}, 400)
-        return _json(self._faults.as_dict())
+        return _json(self._shared.faults.as_dict())
 
     def _set(self, given: dict[str, Any]) -> None:
-        frozen = self._faults.half_open
-        self._faults.change(given)
-        self._market.no_greeks = self._faults.no_greeks
-        self._market.listed_share = self._faults.listed_share
-        if frozen and not self._faults.half_open:
+        frozen = self._shared.faults.half_open
+        self._shared.faults.change(given)
+        self._shared.market.no_greeks = self._shared.faults.no_greeks
+        self._shared.market.listed_share = self._shared.faults.listed_share
+        if frozen and not self._shared.faults.half_open:
             self._streamer.thaw()
-        elif self._faults.half_open:
+        elif self._shared.faults.half_open:
             self._streamer.freeze()
 
     async def _cut(self, how: Any) -> None:
@@ -95,15 +85,15 @@ class Desk:
         await self._streamer.malform(int(count))
 
     async def _expire(self, kind: Any) -> None:
-        self._mint.expire(kind)
+        self._shared.mint.expire(kind)
 
     async def _jump(self, jumps: Any) -> None:
         for symbol, percent in jumps.items():
-            if not self._market.jump(canonical(symbol), float(percent)):
+            if not self._shared.market.jump(canonical(symbol), float(percent)):
                 raise DataError(f"{symbol} is not traded here")
 
     async def _clock(self, instant: Any) -> None:
-        self._market.clock.set(datetime.fromisoformat(instant))
+        self._shared.market.clock.set(datetime.fromisoformat(instant))
 
 
 def _check_action(name: str, value: Any) -> None:

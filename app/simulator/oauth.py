@@ -17,9 +17,8 @@ import orjson
 from aiohttp import web
 
 from app.simulator.answers import reply
-from app.simulator.faults import Counters
-from app.simulator.options import Options
-from app.simulator.tokens import TokenMint, TokenRefused
+from app.simulator.shared import Shared
+from app.simulator.tokens import TokenRefused
 
 AUTHORIZE = "/v1/oauth/authorize"
 TOKEN = "/v1/oauth/token"  # noqa: S105 - a path
@@ -29,8 +28,8 @@ _PAGES = Path(__file__).parent / "pages"
 class Login:
     """Handlers of the two OAuth addresses."""
 
-    def __init__(self, options: Options, mint: TokenMint, counters: Counters) -> None:
-        self._options, self._mint, self._counters = options, mint, counters
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
 
     async def authorize_page(self, request: web.Request) -> web.Response:
         """GET: what a person sees; an HTML error page for an application or address that isn't registered."""
@@ -46,7 +45,7 @@ class Login:
             return _page("refused.html", 500 if problem == "client" else 400)
         uri = request.query["redirect_uri"]
         answer = {
-            "code": self._mint.code(uri, request.query.get("code_challenge")),
+            "code": self._shared.mint.code(uri, request.query.get("code_challenge")),
             "session": str(uuid.uuid4()),
         }
         if "state" in request.query:
@@ -71,24 +70,26 @@ class Login:
 
     async def _exchange(self, request: web.Request, form: dict[str, str]) -> web.Response:
         try:
-            self._mint.redeem(form.get("code", ""), form.get("redirect_uri", ""), form.get("code_verifier"))
+            self._shared.mint.redeem(
+                form.get("code", ""), form.get("redirect_uri", ""), form.get("code_verifier")
+            )
         except TokenRefused as refused:
             return await _error(request, 400, "invalid_grant", f"Invalid authorization code: {refused}")
-        self._counters.exchanges += 1
-        return await self._grant(request, self._mint.refresh())
+        self._shared.counters.exchanges += 1
+        return await self._grant(request, self._shared.mint.refresh())
 
     async def _refresh(self, request: web.Request, token: str) -> web.Response:
         try:
-            self._mint.check_refresh(token)
+            self._shared.mint.check_refresh(token)
         except TokenRefused as refused:
             return await _error(request, 400, "unsupported_token_type", _refresh_error(token, str(refused)))
-        self._counters.refreshes += 1
+        self._shared.counters.refreshes += 1
         return await self._grant(request, token)
 
     async def _grant(self, request: web.Request, refresh_token: str) -> web.Response:
         body = {
-            "expires_in": self._options.access_life_s, "token_type": "Bearer", "scope": "api",
-            "refresh_token": refresh_token, "access_token": self._mint.access(), "id_token": _id_token(),
+            "expires_in": self._shared.options.access_life_s, "token_type": "Bearer", "scope": "api",
+            "refresh_token": refresh_token, "access_token": self._shared.mint.access(), "id_token": _id_token(),
         }  # fmt: skip
         return await reply(request, orjson.dumps(body))
 
@@ -98,15 +99,15 @@ class Login:
             given = base64.b64decode(value.strip(), validate=True)
         except (binascii.Error, ValueError):
             return False
-        wanted = f"{self._options.app_key}:{self._options.app_secret}".encode()
+        wanted = f"{self._shared.options.app_key}:{self._shared.options.app_secret}".encode()
         return scheme.lower() == "basic" and hmac.compare_digest(given, wanted)
 
     def _problem(self, request: web.Request) -> str:
-        if request.query.get("client_id") != self._options.app_key:
+        if request.query.get("client_id") != self._shared.options.app_key:
             return "client"
         if request.query.get("response_type", "code") != "code":
             return "request"
-        return "" if request.query.get("redirect_uri") in self._options.callback_urls else "callback"
+        return "" if request.query.get("redirect_uri") in self._shared.options.callback_urls else "callback"
 
 
 def _page(name: str, status: int = 200, **values: str) -> web.Response:

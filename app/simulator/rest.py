@@ -15,11 +15,9 @@ from aiohttp import web
 
 from app.simulator import chains, quotes, reference
 from app.simulator.answers import Refusal, overflow, refuse, reply
-from app.simulator.faults import Counters, Faults
-from app.simulator.market import Market
-from app.simulator.options import Options
 from app.simulator.query import ChainQuery, bad, day, flag
-from app.simulator.tokens import TokenMint, TokenRefused
+from app.simulator.shared import Shared
+from app.simulator.tokens import TokenRefused
 
 ACCOUNT = "12345678"
 STREAM_PATH = "/ws"
@@ -29,13 +27,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Rest:
     """Handlers of /marketdata/v1 and /trader/v1."""
 
-    def __init__(
-        self, options: Options, market: Market, mint: TokenMint, faults: Faults, counters: Counters
-    ) -> None:
-        self._options, self._market, self._mint = options, market, mint
-        self._faults, self._counters = faults, counters
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._recent: deque[float] = deque()
-        self.customer = hashlib.sha256(options.app_key.encode()).hexdigest()
+        self.customer = hashlib.sha256(shared.options.app_key.encode()).hexdigest()
         self.correl = str(uuid.uuid4())
 
     @web.middleware
@@ -46,20 +41,20 @@ class Rest:
         try:
             response = await self._guarded(request, handler)
         except Refusal as refusal:
-            response = await refuse(request, refusal, self._options.open.retry_after_s)
+            response = await refuse(request, refusal, self._shared.options.open.retry_after_s)
         except web.HTTPNotFound:
             response = await refuse(request, Refusal(404, "no such resource"))
         except web.HTTPMethodNotAllowed:
             response = await refuse(request, Refusal(404, "no such resource for this method"))
-        self._counters.statuses[str(response.status)] += 1
+        self._shared.counters.statuses[str(response.status)] += 1
         return response
 
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         route = request.match_info.route.resource
-        self._counters.requests[route.canonical if route is not None else "unknown"] += 1
-        if self._faults.delay_s:
-            await asyncio.sleep(self._faults.delay_s)
-        due = self._faults.due(request.path)
+        self._shared.counters.requests[route.canonical if route is not None else "unknown"] += 1
+        if self._shared.faults.delay_s:
+            await asyncio.sleep(self._shared.faults.delay_s)
+        due = self._shared.faults.due(request.path)
         if due is not None:
             raise Refusal(due, "Client not authorized" if due == 401 else "")
         if request.path.startswith(("/marketdata/", "/trader/")):
@@ -74,7 +69,7 @@ class Rest:
             raise Refusal(400, "Authorization header is missing", {"header": "Authorization"})
         scheme, _, token = header.partition(" ")
         try:
-            self._mint.check_access(token.strip())
+            self._shared.mint.check_access(token.strip())
         except TokenRefused as refused:
             raise Refusal(401, "Client not authorized") from refused
         if scheme.lower() != "bearer":
@@ -84,18 +79,18 @@ class Rest:
         now = time.monotonic()
         while self._recent and self._recent[0] <= now - 60:
             self._recent.popleft()
-        if self._options.rate_limit and len(self._recent) >= self._options.rate_limit:
+        if self._shared.options.rate_limit and len(self._recent) >= self._shared.options.rate_limit:
             raise Refusal(429)
         self._recent.append(now)
 
     async def chains(self, request: web.Request) -> web.Response:
         """GET /chains"""
-        today = self._market.clock.listing_day(self._market.clock.now_ms())
+        today = self._shared.market.clock.listing_day(self._shared.market.clock.now_ms())
         query = ChainQuery.read(request.query, today)
-        book = self._market.book(self._underlying(query.symbol))
+        book = self._shared.market.book(self._underlying(query.symbol))
         assert book is not None  # noqa: S101 - _underlying has refused what isn't traded
-        page = chains.ChainPage(self._market, book, query, self._market.instant(book.profile))
-        limit = self._options.body_limit
+        page = chains.ChainPage(self._shared.market, book, query, self._shared.market.instant(book.profile))
+        limit = self._shared.options.body_limit
         body = b"" if chains.too_big(len(page.rows), limit) else await asyncio.to_thread(page.json)
         if not body or len(body) > limit:
             return await reply(request, orjson.dumps(overflow()), 502)
@@ -103,9 +98,9 @@ class Rest:
 
     async def expirations(self, request: web.Request) -> web.Response:
         """GET /expirationchain"""
-        book = self._market.book(self._underlying(request.query.get("symbol", "")))
+        book = self._shared.market.book(self._underlying(request.query.get("symbol", "")))
         assert book is not None  # noqa: S101
-        at = self._market.instant(book.profile)
+        at = self._shared.market.instant(book.profile)
         listed = [
             {
                 "expirationDate": str(facts.series.expiry), "daysToExpiration": facts.days,
@@ -122,7 +117,7 @@ class Rest:
             raise bad("symbol", "symbol is required")
         if wire_symbol.endswith(".X"):
             raise bad("symbol", f"{wire_symbol} is not a valid symbol")
-        asset = self._market.find_asset(wire_symbol)
+        asset = self._shared.market.find_asset(wire_symbol)
         if asset is None:
             raise Refusal(404, f"no options for {wire_symbol[:32]}")
         return asset.profile.symbol
@@ -137,7 +132,7 @@ class Rest:
         if any(symbol.endswith(".X") for symbol in symbols):
             raise bad("symbols", "symbols holds an invalid symbol")
         flag(request.query, "indicative")
-        found = quotes.quotes(self._market, symbols, _parts(request))
+        found = quotes.quotes(self._shared.market, symbols, _parts(request))
         return await reply(request, orjson.dumps(found))
 
     async def quote(self, request: web.Request) -> web.Response:
@@ -145,7 +140,7 @@ class Rest:
         symbol = request.match_info["symbol"]
         if symbol.endswith(".X"):
             raise bad("symbol", f"{symbol} is not a valid symbol")
-        found = quotes.quotes(self._market, [symbol], _parts(request))
+        found = quotes.quotes(self._shared.market, [symbol], _parts(request))
         if "errors" in found:
             raise Refusal(404, f"symbol {symbol[:32]} not found")
         return await reply(request, orjson.dumps(found))
@@ -156,18 +151,18 @@ class Rest:
         names = [single] if single else [n for n in request.query.get("markets", "").split(",") if n]
         if not names:
             raise bad("markets", "markets is required")
-        hours = reference.market_hours(self._market, names, day(request.query, "date"))
+        hours = reference.market_hours(self._shared.market, names, day(request.query, "date"))
         return await reply(request, orjson.dumps(hours))
 
     async def history(self, request: web.Request) -> web.Response:
         """GET /pricehistory"""
-        history = await asyncio.to_thread(reference.price_history, self._market, request.query)
+        history = await asyncio.to_thread(reference.price_history, self._shared.market, request.query)
         return await reply(request, orjson.dumps(history))
 
     async def movers(self, request: web.Request) -> web.Response:
         """GET /movers/{symbol}"""
         return await reply(
-            request, orjson.dumps(reference.movers(self._market, request.match_info["symbol"]))
+            request, orjson.dumps(reference.movers(self._shared.market, request.match_info["symbol"]))
         )
 
     async def instruments(self, request: web.Request) -> web.Response:
@@ -176,7 +171,9 @@ class Rest:
         if not symbols:
             raise bad("symbol", "symbol is required")
         projection = request.query.get("projection", "symbol-search")
-        return await reply(request, orjson.dumps(reference.instruments(self._market, symbols, projection)))
+        return await reply(
+            request, orjson.dumps(reference.instruments(self._shared.market, symbols, projection))
+        )
 
     async def preference(self, request: web.Request) -> web.Response:
         """GET /userPreference: it is here that clients learn where to stream from."""

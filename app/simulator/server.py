@@ -16,6 +16,7 @@ from app.simulator.market import Market
 from app.simulator.oauth import AUTHORIZE, TOKEN, Login
 from app.simulator.options import Options
 from app.simulator.rest import STREAM_PATH, Rest
+from app.simulator.shared import Shared
 from app.simulator.streamer import Streamer
 from app.simulator.tokens import TokenMint
 
@@ -25,11 +26,10 @@ _DATA, _TRADER = "/marketdata/v1", "/trader/v1"
 def create_app(options: Options) -> web.Application:
     """The application, its market made and ready."""
     clock = Clock(options.hours, options.start)
-    market, mint, faults, counters = Market(options, clock), TokenMint(options), Faults(), Counters()
-    rest = Rest(options, market, mint, faults, counters)
-    login = Login(options, mint, counters)
-    streamer = Streamer(options, market, mint, faults, counters, rest.customer)
-    desk = Desk(options, market, mint, faults, counters, streamer)
+    shared = Shared(options, Market(options, clock), TokenMint(options), Faults(), Counters())
+    rest, login = Rest(shared), Login(shared)
+    streamer = Streamer(shared, rest.customer)
+    desk = Desk(shared, streamer)
     app = web.Application(middlewares=[rest.gate])
     app.add_routes([
         web.get(AUTHORIZE, login.authorize_page),

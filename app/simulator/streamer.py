@@ -12,11 +12,9 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from app.simulator.commands import Session
-from app.simulator.faults import Counters, Cut, Faults
-from app.simulator.market import Market
-from app.simulator.options import Options
+from app.simulator.faults import Cut
+from app.simulator.shared import Shared
 from app.simulator.sockets import drop, freeze, reset, thaw
-from app.simulator.tokens import TokenMint
 
 _BAD_FRAMES = (
     '{"data":[{"service":"LEVELONE_OPTIONS","timestamp":',
@@ -31,36 +29,22 @@ _BAD_FRAMES = (
 class Streamer:
     """Accepts connections, keeps the one that belongs to the user, and lets faults happen to them."""
 
-    def __init__(
-        self,
-        options: Options,
-        market: Market,
-        mint: TokenMint,
-        faults: Faults,
-        counters: Counters,
-        customer: str,
-    ) -> None:
-        self._options, self._market, self._mint = options, market, mint
-        self._faults, self._counters, self._customer = faults, counters, customer
+    def __init__(self, shared: Shared, customer: str) -> None:
+        self._shared, self._customer = shared, customer
         self._connections: set[Connection] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One WebSocket connection, from its opening to its end."""
-        socket = web.WebSocketResponse(max_msg_size=self._options.frame_limit, compress=False)
+        socket = web.WebSocketResponse(max_msg_size=self._shared.options.frame_limit, compress=False)
         await socket.prepare(request)
-        session = Session(
-            self._options, self._market, self._mint, self._faults, self._counters, self._customer
-        )
-        connection = Connection(
-            socket, request, session, self._options, self._market, self._faults, self._counters
-        )
+        connection = Connection(socket, request, Session(self._shared, self._customer), self._shared)
         self._connections.add(connection)
-        self._counters.connected()
+        self._shared.counters.connected()
         try:
             await connection.run(self._displace)
         finally:
             self._connections.discard(connection)
-            self._counters.connections_open -= 1
+            self._shared.counters.connections_open -= 1
         return socket
 
     async def cut(self, how: Cut) -> int:
@@ -97,13 +81,13 @@ class Streamer:
     async def _displace(self, newcomer: Connection) -> None:
         """A user has one connection: the last that logged in."""
         for other in [c for c in self._connections if c is not newcomer and c.session.logged_in]:
-            self._counters.displaced += 1
+            self._shared.counters.displaced += 1
             other.session.logged_in = False
-            if self._options.open.displaced == "notify":
+            if self._shared.options.open.displaced == "notify":
                 await other.notify(12, "Only one connection for the user is allowed")
                 await other.end("1000")
             else:
-                await other.end(self._options.open.displaced)
+                await other.end(self._shared.options.open.displaced)
 
 
 Displace = Callable[["Connection"], Awaitable[None]]
@@ -113,12 +97,10 @@ class Connection:
     """One socket with its session."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, request: web.Request, session: Session, options: Options, market: Market,
-        faults: Faults, counters: Counters,
-    ) -> None:  # fmt: skip
+        self, socket: web.WebSocketResponse, request: web.Request, session: Session, shared: Shared
+    ) -> None:
         self.session = session
-        self._socket, self._request, self._options, self._market = socket, request, options, market
-        self._faults, self._counters = faults, counters
+        self._socket, self._request, self._shared = socket, request, shared
         self._sent_at = self._busy_at = time.monotonic()
         self._closing: asyncio.Task[bool] | None = None
 
@@ -137,30 +119,30 @@ class Connection:
                 await ticking
 
     async def _command(self, text: str, displace: Displace) -> None:
-        if self._faults.half_open:
+        if self._shared.faults.half_open:
             return
         logged_in = self.session.logged_in
         answers = self.session.handle(text)
-        if not self._faults.silent:
+        if not self._shared.faults.silent:
             for answer in answers.frames:
                 await self._send({"response": answer})
         if self.session.logged_in and not logged_in:
             await displace(self)
             self._busy_at = time.monotonic()
-            if not self._faults.silent:
+            if not self._shared.faults.silent:
                 await self._heartbeat()
         if answers.close:
             await self._socket.close(code=WSCloseCode.OK)
 
     async def _tick_for_ever(self) -> None:
-        tick = self._options.tick_s
+        tick = self._shared.options.tick_s
         due = time.monotonic()
         while not self._socket.closed:
             due = max(due + tick, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
-            if self._faults.half_open:
+            if self._shared.faults.half_open:
                 freeze(self._request)
-            elif self.session.logged_in and not self._faults.silent:
+            elif self.session.logged_in and not self._shared.faults.silent:
                 await self._tick_or_end()
 
     async def _tick_or_end(self) -> None:
@@ -171,20 +153,20 @@ class Connection:
             raise
 
     async def _tick(self) -> None:
-        frames = self.session.changes(self._market.instant())
-        if frames and self._faults.stream_delay_s:
-            await asyncio.sleep(self._faults.stream_delay_s)
+        frames = self.session.changes(self._shared.market.instant())
+        if frames and self._shared.faults.stream_delay_s:
+            await asyncio.sleep(self._shared.faults.stream_delay_s)
         for frame, items in frames:
             await self._send(frame)
-            self._counters.items += items
+            self._shared.counters.items += items
         now = time.monotonic()
         if any(lines.keys for lines in self.session.lines.values()):
             self._busy_at = now
-        elif now - self._busy_at > self._options.idle_s:
+        elif now - self._busy_at > self._shared.options.idle_s:
             await self._stop("Stop streaming due to empty subscription")
-        if now - self._sent_at >= self._options.open.heartbeat_s:
+        if now - self._sent_at >= self._shared.options.open.heartbeat_s:
             await self._heartbeat()
-        if not self._options.open.stream_outlives_token and not self.session.token_is_good():
+        if not self._shared.options.open.stream_outlives_token and not self.session.token_is_good():
             await self._stop("Stop streaming: the access token has expired")
 
     async def _stop(self, reason: str) -> None:
@@ -227,8 +209,8 @@ class Connection:
 
     async def _send(self, frame: dict[str, Any]) -> None:
         self._sent_at = time.monotonic()
-        self._counters.frames += 1
+        self._shared.counters.frames += 1
         await self.send_text(orjson.dumps(frame).decode())
 
     def _now(self) -> int:
-        return self._market.clock.now_ms()
+        return self._shared.market.clock.now_ms()
