@@ -12,8 +12,7 @@
     │   ├── RateLimited          429, with the seconds to wait
     │   └── ResponseTooBig       502 "Body buffer overflow": split the request
     ├── FeedError            the stream or the background thread failed
-    │   ├── StreamClosed         the streamer's connection ended
-    │   └── LeaseLost            another worker leads now
+    │   └── StreamClosed         the streamer's connection ended
     └── CacheError           Redis is missing, slow, full or read-only
         └── StaleWriter          a publish with an overtaken epoch was refused
 
@@ -113,10 +112,6 @@ class StreamClosed(FeedError):  # noqa: N818
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-class LeaseLost(FeedError):  # noqa: N818
-    """Another worker holds the feed's lease now."""
 
 
 class CacheError(GexError):

@@ -15,8 +15,6 @@ from components.attributes import attributes
 from components.state import VIEWS, PageState
 from components.words import BUCKET_WORDS, CHOICE_WORDS, VIEW_WORDS
 
-_MOST_CHOSEN = 8
-
 
 def page_url(symbol: str, state: PageState | None = None) -> str:
     """The address of a symbol's page. A share class keeps its slash as a dot: BRK/B is /gex/BRK.B."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -43,14 +42,12 @@ class Result:
         surface: forwards and volatilities that they rest on.
         loaded: the chain, its version, and whether it is a stale copy.
         etag: the same text means the same answer; quoted, fit for an HTTP header.
-        compute_ms: how long the computation took.
     """
 
     snapshot: Snapshot
     surface: Surface
     loaded: Loaded
     etag: str
-    compute_ms: float
 
 
 class Latest(Generic[T]):
@@ -101,7 +98,7 @@ class Results:
         self._rate = rate
         self._surfaces: Latest[Surface] = Latest(_SURFACES_KEPT)
         self._documents = JsonCache(store)
-        self._snapshots: Latest[tuple[Snapshot, Surface, float]] = Latest(_SNAPSHOTS_KEPT)
+        self._snapshots: Latest[tuple[Snapshot, Surface]] = Latest(_SNAPSHOTS_KEPT)
 
     def get(self, symbol: str, params: Params | None = None) -> Result | None:
         """The picture of the newest chain; None when this symbol has none yet.
@@ -114,15 +111,14 @@ class Results:
     def _of(self, loaded: Loaded, params: Params) -> Result:
         symbol = loaded.chain.symbol
 
-        def compute() -> tuple[Snapshot, Surface, float]:
-            started = time.perf_counter()
+        def compute() -> tuple[Snapshot, Surface]:
             surface = self._surfaces.get(
                 symbol, loaded.version, lambda: fit(loaded.chain, default_rate=self._rate)
             )
-            return expose(surface, params), surface, (time.perf_counter() - started) * 1000
+            return expose(surface, params), surface
 
-        snapshot, surface, compute_ms = self._snapshots.get((symbol, params), loaded.version, compute)
-        return Result(snapshot, surface, loaded, _etag(loaded, params), compute_ms)
+        snapshot, surface = self._snapshots.get((symbol, params), loaded.version, compute)
+        return Result(snapshot, surface, loaded, _etag(loaded, params))
 
     def version(self, symbol: str) -> Version | None:
         """The newest version of a chain, without reading it. Raises CacheError."""

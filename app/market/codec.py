@@ -44,11 +44,6 @@ def encode_quotes(chain: Chain) -> bytes:
     return _pack(header, chain.quotes, QUOTE_COLUMNS)
 
 
-def contracts_identity(data: bytes) -> str:
-    """The identity of the contracts that encoded quotes belong to. Raises DataError."""
-    return str(_header(data, "quotes")[0].get("contracts", ""))
-
-
 def decode_quotes(data: bytes, contracts: Contracts) -> Chain:
     """The chain, given its contracts. Raises DataError when the two don't belong together."""
     header, columns = _unpack(data, "quotes", QUOTE_COLUMNS)

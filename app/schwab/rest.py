@@ -100,10 +100,6 @@ class Rest:
         found = (_expiration(entry) for entry in (listed if isinstance(listed, list) else []))
         return sorted({expiration for expiration in found if expiration is not None})
 
-    def quotes(self, symbols: list[str]) -> dict[str, Any]:
-        """The /quotes document of up to 500 wire symbols."""
-        return _object(self.get("/marketdata/v1/quotes", {"symbols": ",".join(symbols)}))
-
     def markets(self) -> dict[str, Any]:
         """Today's hours of the equity and option markets."""
         return _object(self.get("/marketdata/v1/markets", {"markets": "equity,option"}))
