@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from gunicorn.glogging import Logger
 
 from app.access.callback import listener_address
 from app.cache import MEMORY_URL
-from app.cache.embedded import SOCKET_NAME, private_path
+from app.cache.embedded import SOCKET_NAME, EmbeddedRedis, private_path
 from app.errors import CacheError, GexError, SettingsError
 from app.keeper import READY, Plan
 from app.log import configure
@@ -97,6 +98,8 @@ class Hosting:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             end(keeper, _KEEPER_STOP_S)
+        if self.plan.redis_folder:  # a keeper that was killed has left it behind
+            EmbeddedRedis(Path(self.plan.redis_folder)).stop()
         gc.freeze()  # the interpreter's last collection would take a second, for memory that is freed anyway
 
     # --- in a worker ------------------------------------------------------------------------------

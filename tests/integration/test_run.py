@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from app.keeper import Plan
 from tests.support import ROOT, clean_environment, eventually, free_port
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(240)]
@@ -211,9 +212,12 @@ def test_the_death_of_the_keeper_ends_the_server_with_a_word(tmp_path: Path) -> 
         keeper = next(
             pid for pid in descendants(running.process.pid) if any("keeper" in n for n in names([pid]))
         )
+        plan = Plan.from_argument(Path(f"/proc/{keeper}/cmdline").read_text().split("\0")[-2])
+        assert Path(plan.redis_folder).is_dir()
         os.kill(keeper, signal.SIGKILL)
         running.process.wait(30)
         assert "has died" in running.log.read_text()
+        assert not Path(plan.redis_folder).exists(), "the folder of the embedded Redis is left behind"
 
 
 def test_with_credentials_there_is_no_simulator_and_the_callback_is_answered_over_tls(tmp_path: Path) -> None:
