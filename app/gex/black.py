@@ -68,40 +68,21 @@ def otm_total_vol(time_value: F64, forward: F64, strike: F64, guess: F64 | None 
     """
     value, forward, strike = np.broadcast_arrays(time_value, forward, strike)
     shape, n = value.shape, value.size
-    flat = [np.ascontiguousarray(column, np.float64).reshape(n) for column in (value, forward, strike)]
-    b, log_b, y, sinh_y = np.empty((4, n))
-    kernels.normalise(flat[0], flat[1], flat[2], b, log_b, y, sinh_y)
-    return _inverted(b, log_b, y, sinh_y, None if guess is None else guess.reshape(n)).reshape(shape)
-
-
-def _inverted(b: F64, log_b: F64, y: F64, sinh_y: F64, guess: F64 | None) -> F64:
-    """x of normalised prices; NaN where there is no price or the steps don't settle inside the range."""
-    if guess is None:
-        x = np.empty_like(b)
-        kernels.seed_total_vol(b, sinh_y, x)
-    else:
-        x = _warm(b, sinh_y, guess)
-    kernels.refine_total_vol(log_b, y, x, 2 if guess is None else 1)
-    before = x.copy()
-    kernels.refine_total_vol(log_b, y, x, 1)
-    if kernels.settle_total_vol(b, before, x):
+    value, forward, strike = (
+        np.ascontiguousarray(column, np.float64).reshape(n) for column in (value, forward, strike)
+    )
+    start = np.empty(0) if guess is None else np.ascontiguousarray(guess, np.float64).reshape(n)
+    x = np.empty(n)
+    if kernels.invert_prices(value, forward, strike, start, x):
         rough = np.flatnonzero(x < 0)
-        x[rough] = _patiently(log_b[rough], y[rough], -x[rough])
-    return x
+        x[rough] = _patiently(value[rough], forward[rough], strike[rough], -x[rough])
+    return x.reshape(shape)
 
 
-def _warm(b: F64, sinh_y: F64, guess: F64) -> F64:
-    """The guess; a first step from the seed where there is none."""
-    unknown = ~(guess > 0)
-    x = np.where(unknown, 0.1, guess)
-    if (unknown & (b > 0)).any():
-        seed = np.empty_like(b)
-        kernels.seed_total_vol(b, sinh_y, seed)
-        x[unknown] = seed[unknown]
-    return x
-
-
-def _patiently(log_b: F64, y: F64, x: F64) -> F64:
+def _patiently(value: F64, forward: F64, strike: F64, x: F64) -> F64:
+    """The same for the few that need many steps, from where they are; NaN where they never settle."""
+    b, log_b, y, sinh_y = np.empty((4, len(x)))
+    kernels.normalise(value, forward, strike, b, log_b, y, sinh_y)
     kernels.refine_total_vol(log_b, y, x, 30)
     before = x.copy()
     kernels.refine_total_vol(log_b, y, x, 1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from app.gex import node_kernels
 from app.gex.exposure import Legs, leg_exposures
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import Params
@@ -19,7 +20,7 @@ from app.gex.quality import quality_of
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels, Snapshot, StrikeTable
 from app.gex.surface import Surface, fit
-from app.gex.tables import heatmap_of, known_or_none, max_pain_of, strike_table, summaries
+from app.gex.tables import heatmap_of, known_or_none, strike_table, summaries
 from app.market.chain import Chain
 
 F64 = NDArray[np.float64]
@@ -54,8 +55,8 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
     params = params or Params()
     series = chosen_series(surface, params)
     legs = leg_exposures(surface, params, series[surface.layout.node_series])
-    live = (series & surface.alive)[surface.layout.node_series]
-    strikes = strike_table(surface, legs, live)
+    live = series[surface.layout.node_series] & surface.node_alive
+    strikes, pain = strike_table(surface, legs, live)
     held = Held.of(surface, legs)
     spots, values, flips = _profile(surface, params, held)
     heatmap_dates, heatmap = heatmap_of(surface, legs, live, strikes.strike)
@@ -64,7 +65,7 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
         spot=known_or_none(surface.spot),
         as_of_ms=surface.chain.as_of_ms,
         params=params,
-        levels=_levels(surface, params, legs, held, live, strikes, flips),
+        levels=replace(_levels(surface, params, legs, held, strikes, flips), max_pain=pain),
         strikes=strikes,
         expiries=summaries(surface, legs, series & surface.alive),
         heatmap_expiries=heatmap_dates,
@@ -80,7 +81,6 @@ def _levels(
     params: Params,
     legs: Legs,
     held: Held,
-    live: Bools,
     strikes: StrikeTable,
     flips: tuple[float, ...],
 ) -> Levels:
@@ -94,7 +94,6 @@ def _levels(
         call_wall=call_wall,
         put_wall=put_wall,
         absolute_gamma_strike=absolute_gamma_strike(strikes.strike, strikes.call_gex, strikes.put_gex),
-        max_pain=max_pain_of(surface, strikes, legs, live),
     )
     if not held.some:
         return levels
@@ -127,10 +126,14 @@ class Held:
 
     @classmethod
     def of(cls, surface: Surface, legs: Legs) -> Held:
-        weight = legs[0].weight + legs[1].weight
-        nodes = np.flatnonzero(weight)
-        columns = (surface.node_forward, surface.node_discount, surface.layout.strike, weight)
-        return cls(any(leg.used.any() for leg in legs), nodes, *(column[nodes] for column in columns))
+        layout, (call, put) = surface.layout, legs
+        nodes, columns = np.empty(len(layout.strike), np.int64), np.empty((4, len(layout.strike)))
+        n = node_kernels.collapse(
+            call.weight, put.weight, layout.node_series, surface.forward, surface.discount, layout.strike, nodes,
+            columns,
+        )  # fmt: skip
+        some = bool(call.used.any() or put.used.any())
+        return cls(some, nodes[:n], *columns[:, :n])
 
     def bells(self, surface: Surface, total_vol: F64) -> Bells:
         """The profile's terms under these total volatilities of all nodes, shape (m,)."""

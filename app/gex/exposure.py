@@ -48,7 +48,7 @@ Legs = tuple[LegExposure, LegExposure]
 
 def leg_exposures(surface: Surface, params: Params, chosen: Bools) -> Legs:
     """Calls and puts; `chosen` says which nodes are in, shape (m,)."""
-    live = chosen & surface.alive[surface.layout.node_series]
+    live = chosen & surface.node_alive
     return _leg(surface, params, 0, chosen, live), _leg(surface, params, 1, chosen, live)
 
 

@@ -165,6 +165,23 @@ def seed_total_vol(b: F64, sinh_y: F64, x: F64) -> None:
 
 
 @kernel
+def refine_total_vol(log_b: F64, y: F64, x: F64, steps: int) -> None:
+    """Halley's steps on ln b(y, x) = log_b, in place. From `seed_total_vol` three give all digits."""
+    for _ in range(steps):
+        for i in range(x.size):
+            h = y[i] / x[i]
+            t = 0.5 * x[i]
+            gap = fast_erfcx((h - t) * _SQRT_HALF) - fast_erfcx((h + t) * _SQRT_HALF)
+            error = fast_log(0.5 * gap) - 0.5 * (h * h + t * t) - log_b[i]
+            slope = _SQRT_2_OVER_PI / gap
+            newton = error / slope
+            bend = h * h / x[i] - 0.5 * t - slope
+            factor = max(1.0 - 0.5 * newton * bend, 0.3)
+            moved = min(max(x[i] - newton / factor, 0.3 * x[i]), 3.0 * x[i])
+            x[i] = min(max(moved, 1e-9), MAX_TOTAL_VOL)
+
+
+@kernel
 def settle_total_vol(b: F64, before: F64, x: F64) -> int:
     """Mark in x what has no price (NaN) and what still moves (the negative of itself); returns how many move.
 
@@ -180,21 +197,56 @@ def settle_total_vol(b: F64, before: F64, x: F64) -> int:
     return moving
 
 
+# Rows a pass: what belongs to them stays near the processor from price to volatility.
+_PASS = 512
+
+
 @kernel
-def refine_total_vol(log_b: F64, y: F64, x: F64, steps: int) -> None:
-    """Halley's steps on ln b(y, x) = log_b, in place. From `seed_total_vol` three give all digits."""
-    for _ in range(steps):
-        for i in range(x.size):
-            h = y[i] / x[i]
-            t = 0.5 * x[i]
-            gap = fast_erfcx((h - t) * _SQRT_HALF) - fast_erfcx((h + t) * _SQRT_HALF)
-            error = fast_log(0.5 * gap) - 0.5 * (h * h + t * t) - log_b[i]
-            slope = _SQRT_2_OVER_PI / gap
-            newton = error / slope
-            bend = h * h / x[i] - 0.5 * t - slope
-            factor = max(1.0 - 0.5 * newton * bend, 0.3)
-            moved = min(max(x[i] - newton / factor, 0.3 * x[i]), 3.0 * x[i])
-            x[i] = min(max(moved, 1e-9), MAX_TOTAL_VOL)
+def invert_prices(time_value: F64, forward: F64, strike: F64, guess: F64, x: F64) -> int:
+    """x of undiscounted out-of-the-money prices, shape (n,): NaN where there is none; returns how many don't settle.
+
+    Those that don't are left as the negative of where they are. `guess` is of shape (n,) with NaN where there is none, or
+    of shape (0,): then every row starts from the seed, and takes a step more.
+    """
+    b, log_b, y, sinh_y, other = (
+        np.empty(_PASS),
+        np.empty(_PASS),
+        np.empty(_PASS),
+        np.empty(_PASS),
+        np.empty(_PASS),
+    )
+    moving = 0
+    for begin in range(0, x.size, _PASS):
+        end = min(begin + _PASS, x.size)
+        n = end - begin
+        found = x[begin:end]
+        normalise(
+            time_value[begin:end], forward[begin:end], strike[begin:end], b[:n], log_b[:n], y[:n], sinh_y[:n]
+        )
+        if guess.size == 0:
+            seed_total_vol(b[:n], sinh_y[:n], found)
+            refine_total_vol(log_b[:n], y[:n], found, 2)
+        else:
+            if start_from(guess[begin:end], b[:n], found):
+                seed_total_vol(b[:n], sinh_y[:n], other[:n])
+                for i in range(n):
+                    found[i] = found[i] if guess[begin + i] > 0.0 else other[i]
+            refine_total_vol(log_b[:n], y[:n], found, 1)
+        other[:n] = found
+        refine_total_vol(log_b[:n], y[:n], found, 1)
+        moving += settle_total_vol(b[:n], other[:n], found)
+    return moving
+
+
+@kernel
+def start_from(guess: F64, b: F64, x: F64) -> int:
+    """The guesses into x, a tenth where there is none; returns how many rows with a price have none."""
+    bare = 0
+    for i in range(x.size):
+        known = guess[i] > 0.0
+        x[i] = guess[i] if known else 0.1
+        bare += 1 if b[i] > 0.0 and not known else 0
+    return bare
 
 
 @kernel

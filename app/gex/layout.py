@@ -78,6 +78,11 @@ class Layout:
         return np.log(self.strike)
 
     @cached_property
+    def excluded_counts(self) -> dict[str, int]:
+        """How many rows no computation can use, by reason."""
+        return {reason: int(rows.sum()) for reason, rows in self.excluded.items()}
+
+    @cached_property
     def american(self) -> Bools:
         """Whether each node's options can be exercised before they expire, shape (m,)."""
         return np.array([exercised_early(s.root) for s in self.series], bool)[self.node_series]

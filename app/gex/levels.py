@@ -23,7 +23,7 @@ def walls(strike: F64, call: F64, put: F64, definition: Walls) -> tuple[float | 
 
 def absolute_gamma_strike(strike: F64, call: F64, put: F64) -> float | None:
     """The strike with the most gamma, calls and puts added without their signs; of unknown ones (NaN) there is none."""
-    return _largest(strike, np.abs(np.nan_to_num(call)) + np.abs(np.nan_to_num(put)))
+    return _largest(strike, np.abs(_known(call)) + np.abs(_known(put)))
 
 
 def max_pain(strike: F64, call_shares: F64, put_shares: F64) -> float | None:
@@ -44,5 +44,9 @@ def max_pain(strike: F64, call_shares: F64, put_shares: F64) -> float | None:
 def _largest(strike: F64, size: F64) -> float | None:
     if not size.size:
         return None
-    i = int(np.argmax(np.nan_to_num(size)))
+    i = int(np.argmax(_known(size)))
     return float(strike[i]) if size[i] > 0 else None
+
+
+def _known(values: F64) -> F64:
+    return np.where(np.isnan(values), 0.0, values)

@@ -133,32 +133,68 @@ def expose_leg(
 
 
 @kernel
-def add_known(group: I64, gex: F64, weight: F64, lost: Bools, out: F64) -> None:
-    """Sums by group, into `out`: NaN where contracts are held and not one of them is in the sums."""
-    held, missing = np.zeros(out.size, np.bool_), np.zeros(out.size, np.bool_)
+def add_strikes(
+    strike: I64,
+    live: Bools,
+    gex: F64,
+    weight: F64,
+    lost: Bools,
+    open_interest: F64,
+    volume: F64,
+    multiplier: F64,
+    out: F64,
+) -> None:
+    """One leg by strike into `out`, shape (4, k): exposure, open interest, volume, and shares that are held.
+
+    Exposure is NaN where contracts are held and not one of them is in the sums, counts where none is known.
+    """
+    held, missing, counted, traded = np.zeros((4, out.shape[1]), np.bool_)
     out[:] = 0.0
-    for i in range(group.size):
-        g = group[i]
-        out[g] += gex[i]
-        held[g] |= weight[i] != 0.0
-        missing[g] |= lost[i]
-    for g in range(out.size):
-        if missing[g] and not held[g]:
-            out[g] = np.nan
+    for i in range(strike.size):
+        k = strike[i]
+        out[0, k] += gex[i]
+        held[k] |= weight[i] != 0.0
+        missing[k] |= lost[i]
+        if live[i] and not np.isnan(open_interest[i]):
+            out[1, k] += open_interest[i]
+            out[3, k] += open_interest[i] * multiplier[i]
+            counted[k] = True
+        if live[i] and not np.isnan(volume[i]):
+            out[2, k] += volume[i]
+            traded[k] = True
+    for k in range(out.shape[1]):
+        out[0, k] = np.nan if missing[k] and not held[k] else out[0, k]
+        out[1, k] = out[1, k] if counted[k] else np.nan
+        out[2, k] = out[2, k] if traded[k] else np.nan
 
 
 @kernel
-def add_counts(group: I64, among: Bools, counts: F64, out: F64) -> None:
-    """Known counts added up by group, into `out`; NaN where none is known."""
-    known = np.zeros(out.size, np.bool_)
+def add_cells(
+    cell: I64,
+    call_gex: F64,
+    put_gex: F64,
+    call_weight: F64,
+    put_weight: F64,
+    call_used: Bools,
+    put_used: Bools,
+    call_lost: Bools,
+    put_lost: Bools,
+    out: F64,
+) -> None:
+    """Net exposure by cell into `out`, shape (cells,): NaN where nothing is in the sums, or none of a side that is held."""
+    seen = np.zeros(out.size, np.uint8)
     out[:] = 0.0
-    for i in range(group.size):
-        if among[i] and not np.isnan(counts[i]):
-            out[group[i]] += counts[i]
-            known[group[i]] = True
-    for g in range(out.size):
-        if not known[g]:
-            out[g] = np.nan
+    for i in range(cell.size):
+        c = cell[i]
+        out[c] += call_gex[i] + put_gex[i]
+        bits = 16 if call_used[i] or put_used[i] else 0
+        bits |= (1 if call_weight[i] != 0.0 else 0) | (2 if call_lost[i] else 0)
+        bits |= (4 if put_weight[i] != 0.0 else 0) | (8 if put_lost[i] else 0)
+        seen[c] |= np.uint8(bits)
+    for c in range(out.size):
+        s = seen[c]
+        if s < 16 or s & 3 == 2 or s & 12 == 8:
+            out[c] = np.nan
 
 
 @kernel
@@ -244,35 +280,66 @@ def covered(live: Bools, used: Bools, open_interest: F64, out: F64) -> None:
 
 @kernel
 def mean_trusts(
-    gross: F64,
+    call_gex: F64,
+    put_gex: F64,
     vol_trust: F64,
     vol_source: I8,
     forward_trust: F64,
+    forward_source: I8,
+    series: I64,
     low: F64,
     high: F64,
     total_vol: F64,
-    quoted_ms: I64,
+    call_row: I64,
+    put_row: I64,
+    call_ms: I64,
+    put_ms: I64,
     now_ms: int,
     half_age_ms: float,
     out: F64,
 ) -> None:
-    """Means weighted by `gross`, shape (m,), of four trusts into `out`: volatility source, forward source, spread, age.
+    """Means weighted by absolute exposure of four trusts into `out`: volatility source, forward source, spread, age.
 
-    The spread's is 1 / (1 + half the distance of x at bid and at ask over x), the age's 1 / (1 + age / half_age_ms);
-    an unknown spread counts 0, an unknown age (quoted_ms 0) half.
+    The spread's is 1 / (1 + half the distance of x at bid and at ask over x), the age's 1 / (1 + age / half_age_ms) of
+    the leg that was quoted last; an unknown spread counts 0, an unknown age (0) half. NaN where there is no exposure.
     """
     total = 0.0
     out[:] = 0.0
-    for i in range(gross.size):
-        g = gross[i]
+    for i in range(series.size):
+        g = abs(call_gex[i]) + abs(put_gex[i])
         if not g > 0.0:
             continue
         spread = 1.0 / (1.0 + 0.5 * (high[i] - low[i]) / total_vol[i])
-        age = np.float64(max(now_ms - quoted_ms[i], 0)) if quoted_ms[i] > 0 else half_age_ms
+        newest = max(call_ms[i] if call_row[i] >= 0 else 0, put_ms[i] if put_row[i] >= 0 else 0)
+        age = np.float64(max(now_ms - newest, 0)) if newest > 0 else half_age_ms
         total += g
         out[0] += g * vol_trust[vol_source[i]]
-        out[1] += g * forward_trust[i]
+        out[1] += g * forward_trust[forward_source[series[i]]]
         out[2] += g * spread if np.isfinite(spread) else 0.0
         out[3] += g / (1.0 + age / half_age_ms)
     for k in range(4):
         out[k] /= total
+
+
+@kernel
+def collapse(
+    call_weight: F64,
+    put_weight: F64,
+    series: I64,
+    forward: F64,
+    discount: F64,
+    strike: F64,
+    nodes: I64,
+    columns: F64,
+) -> int:
+    """The nodes with weight, and their F, D, K and weight (call and put together) into columns, shape (4, m); how many."""
+    n = 0
+    for i in range(series.size):
+        weight = call_weight[i] + put_weight[i]
+        if weight != 0.0:
+            s = series[i]
+            nodes[n] = i
+            columns[0, n], columns[1, n] = forward[s], discount[s]
+            columns[2, n], columns[3, n] = strike[i], weight
+            n += 1
+    return n

@@ -14,6 +14,7 @@ F64 = NDArray[np.float64]
 
 LEVELS = 200
 SPAN = 0.2
+_RATIOS = np.geomspace(1 - SPAN, 1 + SPAN, LEVELS)
 # A total below this share of all terms' sizes is rounding, and its sign says nothing.
 _NOISE = 1e-12
 _ROOT_TOLERANCE = 1e-12
@@ -61,7 +62,7 @@ class Bells:
 
 def grid(spot: float) -> F64:
     """The levels S': a geometric grid over ±20 % of spot, shape (200,)."""
-    return np.geomspace((1 - SPAN) * spot, (1 + SPAN) * spot, LEVELS)
+    return spot * _RATIOS
 
 
 def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:

@@ -62,7 +62,7 @@ def _excluded(
     layout = surface.layout
     counts: dict[str, int] = {}
     if chosen_series.all():
-        counts |= {reason: int(rows.sum()) for reason, rows in layout.excluded.items()}
+        counts |= layout.excluded_counts
         for reason, n in surface.chain.rejected.items():
             counts[reason] = counts.get(reason, 0) + n
     found = np.zeros(len(_REASONS), np.int64)
@@ -71,7 +71,7 @@ def _excluded(
             leg.row,
             chosen,
             leg.used,
-            surface.alive[layout.node_series],
+            surface.node_alive,
             not math.isnan(surface.spot),
             surface.node_forward,
             surface.total_vol,
@@ -87,7 +87,7 @@ def _excluded(
 
 def _coverage(surface: Surface, chosen: Bools, legs: Legs) -> float | None:
     """Share of the known open interest of live contracts that is in the sums; None where none is known."""
-    live = chosen & surface.alive[surface.layout.node_series]
+    live = chosen & surface.node_alive
     held = np.zeros(2)
     for leg in legs:
         node_kernels.covered(live, leg.used, leg.open_interest, held)
@@ -108,37 +108,33 @@ def _fallbacks(surface: Surface, chosen_series: Bools, legs: Legs) -> dict[str, 
 
 
 def _confidence(surface: Surface, coverage: float | None, legs: Legs) -> float | None:
-    """Coverage times the gamma-weighted means of four trusts: volatility source, forward source, spread, quote age."""
-    gross = np.abs(legs[0].gex) + np.abs(legs[1].gex)
-    if coverage is None or not np.sum(gross) > 0:
-        return None
-    quoted_ms, now = _quote_times(surface)
+    """Coverage times the gamma-weighted means of four trusts: volatility source, forward source, spread, quote age.
+
+    Outside the session the chain's newest quote counts as now: a closing quote isn't stale at the weekend.
+    """
+    layout, quote_ms = surface.layout, surface.chain.quotes.quote_ms
+    now = surface.chain.as_of_ms if surface.chain.session == "open" else int(quote_ms.max(initial=0))
     trusts = np.empty(4)
     node_kernels.mean_trusts(
-        gross,
+        legs[0].gex,
+        legs[1].gex,
         _VOL_TRUST,
         surface.vol_source,
-        _FORWARD_TRUST[surface.forward_source][surface.layout.node_series],
+        _FORWARD_TRUST,
+        surface.forward_source,
+        layout.node_series,
         *surface.band_vols,
         surface.total_vol,
-        quoted_ms,
+        layout.call_row,
+        layout.put_row,
+        gathered(layout.call_row, quote_ms),
+        gathered(layout.put_row, quote_ms),
         now,
         _HALF_AGE_MS,
         trusts,
     )
-    return min(max(coverage * float(np.prod(trusts)), 0.0), 1.0)
-
-
-def _quote_times(surface: Surface) -> tuple[NDArray[np.int64], int]:
-    """When each node was last quoted (0: unknown), and what counts as now.
-
-    Outside the session the chain's newest quote is "this instant": a closing quote isn't stale at the weekend.
-    """
-    quote_ms, layout = surface.chain.quotes.quote_ms, surface.layout
-    newest = int(quote_ms.max(initial=0))
-    now = surface.chain.as_of_ms if surface.chain.session == "open" else newest
-    legs = [np.where(rows >= 0, gathered(rows, quote_ms), 0) for rows in (layout.call_row, layout.put_row)]
-    return np.maximum(legs[0], legs[1]), now
+    found = math.nan if coverage is None else coverage * float(np.prod(trusts))
+    return None if math.isnan(found) else min(max(found, 0.0), 1.0)
 
 
 def _warnings(

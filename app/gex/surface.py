@@ -74,6 +74,11 @@ class Surface:
         return self.discount[self.layout.node_series]
 
     @cached_property
+    def node_alive(self) -> Bools:
+        """Whether each node's contracts haven't settled yet, shape (m,)."""
+        return self.alive[self.layout.node_series]
+
+    @cached_property
     def d1(self) -> F64:
         """d1 at the present spot, shape (m,)."""
         with np.errstate(all="ignore"):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.gex import node_kernels
 from app.gex.exposure import LegExposure, Legs
+from app.gex.layout import Layout
 from app.gex.levels import max_pain
 from app.gex.snapshot import ExpirySummary, StrikeTable
 from app.gex.surface import FORWARD_SOURCES, Surface
@@ -29,61 +30,48 @@ def known_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def strike_table(surface: Surface, legs: Legs, live: Bools) -> StrikeTable:
-    """By strike; an exposure is NaN where contracts are held and none of them is in the sums."""
-    group, n = surface.layout.node_strike, len(surface.layout.strikes)
-    rows = np.empty(n, bool)
-    node_kernels.mark(group, live, rows)
+def strike_table(surface: Surface, legs: Legs, live: Bools) -> tuple[StrikeTable, float | None]:
+    """By strike, and max pain; an exposure is NaN where contracts are held and none of them is in the sums."""
+    layout = surface.layout
+    rows = np.empty(len(layout.strikes), bool)
+    node_kernels.mark(layout.node_strike, live, rows)
+    calls, puts = (_by_strike(layout, leg, live)[:, rows] for leg in legs)
+    strike = layout.strikes[rows]
+    table = StrikeTable(strike, calls[0], puts[0], calls[1], puts[1], calls[2], puts[2])
+    return table, max_pain(strike, calls[3], puts[3])
 
-    def exposed(leg: LegExposure) -> F64:
-        out = np.empty(n)
-        node_kernels.add_known(group, leg.gex, leg.weight, leg.lost, out)
-        return out[rows]
 
-    def counted(counts: F64) -> F64:
-        out = np.empty(n)
-        node_kernels.add_counts(group, live, counts, out)
-        return out[rows]
-
-    call, put = legs
-    return StrikeTable(
-        strike=surface.layout.strikes[rows],
-        call_gex=exposed(call),
-        put_gex=exposed(put),
-        call_oi=counted(call.open_interest),
-        put_oi=counted(put.open_interest),
-        call_volume=counted(call.volume),
-        put_volume=counted(put.volume),
+def _by_strike(layout: Layout, leg: LegExposure, live: Bools) -> F64:
+    out = np.empty((4, len(layout.strikes)))
+    node_kernels.add_strikes(
+        layout.node_strike,
+        live,
+        leg.gex,
+        leg.weight,
+        leg.lost,
+        leg.open_interest,
+        leg.volume,
+        layout.multiplier,
+        out,
     )
+    return out
 
 
 def heatmap_of(surface: Surface, legs: Legs, live: Bools, strikes: F64) -> tuple[tuple[date, ...], F64]:
     """Net exposure by date and strike; NaN where no contract there is in the sums, or none of a side that is held."""
     layout = surface.layout
-    shape = len(layout.dates), len(layout.strikes)
-    net, one = np.zeros(shape), np.empty(shape)
-    for leg in legs:
-        node_kernels.add_known(layout.node_cell, leg.gex, leg.weight, leg.lost, one.ravel())
-        net += one
-    some, dates = np.empty(shape, bool), np.empty(shape[0], bool)
-    node_kernels.mark(layout.node_cell, legs[0].used | legs[1].used, some.ravel())
-    net[~some] = np.nan
+    net, dates = np.empty((len(layout.dates), len(layout.strikes))), np.empty(len(layout.dates), bool)
+    call, put = legs
+    node_kernels.add_cells(
+        layout.node_cell, call.gex, put.gex, call.weight, put.weight, call.used, put.used, call.lost, put.lost,
+        net.ravel(),
+    )  # fmt: skip
     node_kernels.mark(layout.node_date, live, dates)
+    if dates.all() and len(strikes) == len(layout.strikes):
+        return layout.dates, net
     shown = np.flatnonzero(dates)
     columns = np.searchsorted(layout.strikes, strikes)
     return tuple(layout.dates[d] for d in shown), net[np.ix_(shown, columns)]
-
-
-def max_pain_of(surface: Surface, strikes: StrikeTable, legs: Legs, live: Bools) -> float | None:
-    """Max pain over the live contracts; unknown open interest can't add to it."""
-    layout = surface.layout
-    columns = np.searchsorted(layout.strikes, strikes.strike)
-    shares = []
-    for leg in legs:
-        out = np.empty(len(layout.strikes))
-        node_kernels.add_counts(layout.node_strike, live, leg.open_interest * layout.multiplier, out)
-        shares.append(np.nan_to_num(out[columns]))
-    return max_pain(strikes.strike, shares[0], shares[1])
 
 
 def summaries(surface: Surface, legs: Legs, shown: Bools) -> tuple[ExpirySummary, ...]:
