@@ -1,20 +1,18 @@
-"""Fixtures that every kind of test shares: a real Redis of the test's own, the simulator, a headless browser."""
+"""Fixtures that every kind of test shares: a real Redis of the test's own, a headless browser."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
-import requests
 from dash.testing.application_runners import BaseDashRunner
 
 from app.cache import Store, open_store
 from app.cache.embedded import EmbeddedRedis
-from tests.support import eventually, free_port, process
+from tests.support import free_port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _INSTALL = "apt-get install -y chromium chromium-driver"
@@ -51,22 +49,6 @@ def store(redis_url: str) -> Iterator[Store]:
     opened = open_store(redis_url)
     yield opened
     opened.close()
-
-
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The base address of a running simulator, shared by the tests of one module."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    log: Path = tmp_path_factory.mktemp("simulator") / "log"
-    with process("simulate", "--port", str(port), log=log) as child:
-
-        def answers() -> bool:
-            assert child.poll() is None, log.read_text()
-            return requests.get(f"{url}/simulator/state", timeout=2).ok
-
-        eventually(answers, 60, "the simulator serves")
-        yield url
 
 
 def pytest_setup_options() -> object:

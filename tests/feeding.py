@@ -35,19 +35,28 @@ def sign_in(oauth: OAuth) -> None:
     oauth.exchange(code, login.code_verifier)
 
 
-def settings_at(base: str, folder: Path, **changed: Any) -> Settings:
-    """Settings of a feed on the simulator, unaffected by the environment's own."""
+def signed_in_at(base: str, folder: Path, **changed: Any) -> OAuth:
+    """As `oauth_at`, just after a login."""
+    made = oauth_at(base, folder, **changed)
+    sign_in(made)
+    return made
+
+
+def default_settings_at(base: str, folder: Path, **changed: Any) -> Settings:
+    """The simulator's app, all else as it comes; unaffected by the environment's own settings."""
     given = {
         "schwab_app_key": APP_KEY,
         "schwab_app_secret": APP_SECRET,
         "schwab_api_url": base,
         "data_dir": folder,
-        "symbols": "AAPL",
-        "publish_interval_s": 0.1,
-        "sweep_interval_s": 5,
-        "rest_per_minute": 120,
     }
     return load_settings(_env_file=None, **(given | changed))
+
+
+def settings_at(base: str, folder: Path, **changed: Any) -> Settings:
+    """The same for a feed of one stock that works faster than it would for a user."""
+    quick = {"symbols": "AAPL", "publish_interval_s": 0.1, "sweep_interval_s": 5, "rest_per_minute": 120}
+    return default_settings_at(base, folder, **(quick | changed))
 
 
 class Running:
@@ -91,9 +100,7 @@ def running_feed(
 ) -> Iterator[Running]:
     """A feed on the simulator, stopped at the end. `automatic` lets it sign itself in, as the demo does."""
     settings = settings_at(base, folder, **changed)
-    oauth = oauth_at(base, folder)
-    if signed_in and not automatic:
-        sign_in(oauth)
+    oauth = (signed_in_at if signed_in and not automatic else oauth_at)(base, folder)
     feed = Feed(settings, store, oauth, sign_in=(lambda: sign_in(oauth)) if automatic else None)
     feed.start()
     try:

@@ -26,18 +26,6 @@ def base() -> Iterator[str]:
 
 
 @pytest.fixture
-def control(base: str) -> Iterator[Control]:
-    switches = Control(base)
-    yield switches
-    switches.clear()
-
-
-@pytest.fixture
-def memory() -> Store:
-    return open_store("memory://")
-
-
-@pytest.fixture
 def running(base: str, control: Control, memory: Store, tmp_path: Path) -> Iterator[Running]:
     """A feed that is live."""
     with running_feed(base, memory, tmp_path, sweep_interval_s=3600) as feed:

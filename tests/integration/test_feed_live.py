@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.cache import Store, open_store
+from app.cache import Store
 from app.feed.service import Feed
+from app.market.chain import Chain
 from app.schwab.chains import parse_chain_json
 from app.schwab.rest import Rest
 from app.simulator.control import Control
@@ -23,18 +24,6 @@ from tests.support import clean_environment, eventually, process
 def base() -> Iterator[str]:
     with running_simulator("--symbols", "AAPL,MSFT", "--rate-limit", "0", "--tick", "0.2") as url:
         yield url
-
-
-@pytest.fixture
-def control(base: str) -> Iterator[Control]:
-    switches = Control(base)
-    yield switches
-    switches.clear()
-
-
-@pytest.fixture
-def memory() -> Store:
-    return open_store("memory://")
 
 
 def test_the_whole_chain_arrives_and_streams(base: str, memory: Store, tmp_path: Path) -> None:
@@ -133,6 +122,35 @@ def test_stopping_logs_out_and_frees_the_lease_at_once(
         assert state["commands"]["ADMIN LOGOUT"] == logouts + 1
         assert running.status().state == "stopped"
         assert memory.acquire("feed", "somebody", 1000) is not None
+
+
+def test_a_new_leader_goes_on_from_the_whole_chain(
+    base: str, memory: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with running_feed(base, memory, tmp_path) as first:
+        whole = len(first.whole())
+    published: list[Chain] = []
+    publish = memory.publish
+    monkeypatch.setattr(
+        memory, "publish", lambda chain, epoch: (published.append(chain), publish(chain, epoch))[1]
+    )
+    with running_feed(base, memory, tmp_path, signed_in=False) as second:
+        eventually(lambda: any(chain.quotes.streaming.any() for chain in published), 20)
+        eventually(lambda: second.status().coverage["AAPL"].oldest_sweep_at, 10, "it reads everything itself")
+    assert {(len(chain), chain.missing_expiries) for chain in published} == {(whole, 0)}
+
+
+def test_a_login_that_is_taken_back_ends_the_stream(
+    base: str, memory: Store, control: Control, tmp_path: Path
+) -> None:
+    with running_feed(base, memory, tmp_path) as running:
+        running.whole()
+        oauth_at(base, tmp_path).sign_out()  # as the web process does
+        eventually(lambda: control.state()["connections_open"] == 0, 6)
+        status = eventually(lambda: (s := running.status()).state == "signed_out" and s, 3)
+        assert status.problem is not None
+        assert status.problem.code == "sign_in_needed"
+        assert not running.chain().quotes.streaming.any()
 
 
 def test_the_demo_signs_itself_in(base: str, memory: Store, tmp_path: Path) -> None:

@@ -23,10 +23,12 @@ from app.access.pending import PendingLogins
 from app.errors import SettingsError
 from app.server import create_server
 from app.services import Services, build_services
-from app.settings import Settings, load_settings
-from app.simulator import APP_KEY, APP_SECRET
+from app.settings import Settings
+from app.simulator import APP_SECRET
 from app.simulator.person import approve
-from tests.support import eventually, free_port, process
+from tests.feeding import default_settings_at
+from tests.simulation import running_simulator
+from tests.support import free_port
 
 pytestmark = pytest.mark.redis
 urllib3.disable_warnings()
@@ -63,25 +65,22 @@ class Deployment:
 
 
 @pytest.fixture(scope="module")
-def ports() -> tuple[int, int]:
-    """Of simulator and callback."""
-    return free_port(), free_port()
+def callback_port() -> int:
+    return free_port()
 
 
 @pytest.fixture(scope="module")
-def schwab(ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def schwab(callback_port: int) -> Iterator[str]:
     """A simulator at which this module's callback is registered."""
-    port, callback = ports
-    url = f"http://127.0.0.1:{port}"
-    arguments = ["--port", str(port), "--symbols", "AAPL", "--callback-url", f"https://127.0.0.1:{callback}"]
-    with process("simulate", *arguments, log=tmp_path_factory.mktemp("sim") / "log"):
-        eventually(lambda: requests.get(f"{url}/simulator/state", timeout=2).ok, 60, "the simulator serves")
+    with running_simulator(
+        "--symbols", "AAPL", "--callback-url", f"https://127.0.0.1:{callback_port}"
+    ) as url:
         yield url
 
 
 @pytest.fixture
-def product(schwab: str, ports: tuple[int, int], redis_url: str, tmp_path: Path) -> Iterator[Deployment]:
-    with _deployed(schwab, ports[1], redis_url, tmp_path) as deployment:
+def product(schwab: str, callback_port: int, redis_url: str, tmp_path: Path) -> Iterator[Deployment]:
+    with _deployed(schwab, callback_port, redis_url, tmp_path) as deployment:
         yield deployment
 
 
@@ -90,14 +89,12 @@ def _deployed(
     schwab: str, callback_port: int, redis_url: str, data_dir: Path, secret: str = APP_SECRET
 ) -> Iterator[Deployment]:
     port, callback = free_port(), f"https://127.0.0.1:{callback_port}"
-    settings = load_settings(
-        _env_file=None,
+    settings = default_settings_at(
+        schwab,
+        data_dir,
         port=port,
         access="private",
         redis_url=redis_url,
-        data_dir=data_dir,
-        schwab_api_url=schwab,
-        schwab_app_key=APP_KEY,
         schwab_app_secret=secret,
         schwab_callback_url=callback,
     )
@@ -183,8 +180,8 @@ def test_another_browser_gets_nowhere_with_the_address(product: Deployment) -> N
     assert not product.services.oauth.signed_in()
 
 
-def test_a_wrong_secret_is_named(schwab: str, ports: tuple[int, int], redis_url: str, tmp_path: Path) -> None:
-    with _deployed(schwab, ports[1], redis_url, tmp_path, secret="another16letters") as product:
+def test_a_wrong_secret_is_named(schwab: str, callback_port: int, redis_url: str, tmp_path: Path) -> None:
+    with _deployed(schwab, callback_port, redis_url, tmp_path, secret="another16letters") as product:
         answer = product.come_back(approve(product.begin()))
 
     assert answer.status_code == 400

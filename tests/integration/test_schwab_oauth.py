@@ -14,7 +14,7 @@ from app.errors import AuthError, BrokerError, SignInNeeded
 from app.schwab.oauth import OAuth
 from app.simulator.control import Control
 from app.simulator.person import approve
-from tests.feeding import oauth_at, sign_in
+from tests.feeding import oauth_at, sign_in, signed_in_at
 from tests.simulation import running_simulator
 from tests.support import eventually
 
@@ -38,13 +38,6 @@ def base() -> Iterator[str]:
 
 
 @pytest.fixture
-def control(base: str) -> Iterator[Control]:
-    switches = Control(base)
-    yield switches
-    switches.clear()
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
@@ -52,9 +45,7 @@ def clock() -> Clock:
 @pytest.fixture
 def oauth(base: str, tmp_path: Path, clock: Clock) -> OAuth:
     """A login that was just made."""
-    made = oauth_at(base, tmp_path, clock=clock)
-    sign_in(made)
-    return made
+    return signed_in_at(base, tmp_path, clock=clock)
 
 
 def accepted(base: str, token: str) -> bool:

@@ -17,7 +17,7 @@ from app.schwab.oauth import OAuth
 from app.schwab.rest import Rest
 from app.schwab.stream import Stream
 from app.simulator.control import Control
-from tests.feeding import oauth_at, sign_in
+from tests.feeding import signed_in_at
 from tests.simulation import running_simulator
 
 
@@ -28,17 +28,8 @@ def base() -> Iterator[str]:
 
 
 @pytest.fixture
-def control(base: str) -> Iterator[Control]:
-    switches = Control(base)
-    yield switches
-    switches.clear()
-
-
-@pytest.fixture
 def oauth(base: str, tmp_path: Path) -> OAuth:
-    made = oauth_at(base, tmp_path)
-    sign_in(made)
-    return made
+    return signed_in_at(base, tmp_path)
 
 
 @pytest.fixture

@@ -27,13 +27,6 @@ def base() -> Iterator[str]:
 
 
 @pytest.fixture
-def control(base: str) -> Iterator[Control]:
-    control = Control(base)
-    yield control
-    control.clear()
-
-
-@pytest.fixture
 def broker(base: str) -> Broker:
     return Broker(base)
 

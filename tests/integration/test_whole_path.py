@@ -18,9 +18,8 @@ from app.feed.service import Feed
 from app.gex import compute
 from app.server import create_server
 from app.services import Services, build_services, demo_sign_in
-from app.settings import load_settings
-from app.simulator import APP_KEY, APP_SECRET
 from app.simulator.control import Control
+from tests.feeding import default_settings_at
 from tests.simulation import running_simulator
 from tests.support import data_file, eventually
 
@@ -71,16 +70,7 @@ def product(redis_url: str, tmp_path: Path) -> Iterator[Product]:
 def running_product(redis_url: str, folder: Path, *simulator: str) -> Iterator[Product]:
     """Simulator, feed and page, wired as the product does it."""
     with running_simulator(*simulator) as url:
-        settings = load_settings(
-            _env_file=None,
-            symbols="SPX",
-            redis_url=redis_url,
-            data_dir=folder,
-            schwab_api_url=url,
-            schwab_app_key=APP_KEY,
-            schwab_app_secret=APP_SECRET,
-            force_demo=True,
-        )
+        settings = default_settings_at(url, folder, symbols="SPX", redis_url=redis_url, force_demo=True)
         services = build_services(settings)
         feed = Feed(settings, services.store, services.oauth, sign_in=demo_sign_in(settings, services.oauth))
         feed.start()
