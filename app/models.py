@@ -218,13 +218,18 @@ class Quality(Model):
     )
 
 
-class GEXCalculation(Model):
-    """The document of `GET /api/v1/gex/{symbol}` and of `python -m app gex`."""
+class GexPart(Model):
+    """What every answer about exposure begins with."""
 
     symbol: str
     spot: float | None
     as_of: datetime
     convention: ConventionModel
+
+
+class GexNumbers(GexPart):
+    """Totals and levels; null is unknown or non-existent."""
+
     net_gex: float | None
     call_gex: float | None
     put_gex: float | None
@@ -237,6 +242,11 @@ class GEXCalculation(Model):
     absolute_gamma_strike: float | None
     max_pain: float | None
     regime: Literal["long_gamma", "short_gamma"] | None = None
+
+
+class GEXCalculation(GexNumbers):
+    """The document of `GET /api/v1/gex/{symbol}` and of `python -m app gex`."""
+
     strikes: list[StrikeRow]
     expiries: list[ExpiryRow]
     profile: Profile

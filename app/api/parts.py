@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
@@ -17,11 +16,10 @@ from app.api.rows import CSV, chosen_format, to_csv
 from app.cache.results import Result
 from app.document import to_document
 from app.models import (
-    ConventionModel,
     ExpiryRow,
-    FlipBand,
     GEXCalculation,
-    Model,
+    GexNumbers,
+    GexPart,
     Profile,
     Quality,
     StrikeRow,
@@ -30,46 +28,25 @@ from app.models import (
 api = APIBlueprint("gex_parts", __name__, url_prefix="/api/v1/gex", abp_tags=[TAG])
 
 
-class Part(Model):
-    """What every part begins with."""
-
-    symbol: str
-    spot: float | None
-    as_of: datetime
-    convention: ConventionModel
-
-
-class GexLevels(Part):
+class GexLevels(GexNumbers):
     """The levels as numbers; null is unknown or non-existent."""
 
-    net_gex: float | None
-    call_gex: float | None
-    put_gex: float | None
-    gross_gex: float | None
-    flip: float | None
-    flips: list[float]
-    flip_band: FlipBand | None
-    call_wall: float | None
-    put_wall: float | None
-    absolute_gamma_strike: float | None
-    max_pain: float | None
-    regime: Literal["long_gamma", "short_gamma"] | None
     quality: Quality
 
 
-class GexStrikes(Part):
+class GexStrikes(GexPart):
     """Exposure by strike, ascending."""
 
     strikes: list[StrikeRow]
 
 
-class GexExpiries(Part):
+class GexExpiries(GexPart):
     """Exposure, forward and expected move by expiry and root."""
 
     expiries: list[ExpiryRow]
 
 
-class GexProfile(Part):
+class GexProfile(GexPart):
     """The total as a function of spot, with its zeros."""
 
     flips: list[float] = Field(description="Where the profile crosses zero, ascending")
@@ -100,13 +77,17 @@ def expiries(path: SymbolPath, query: GexQuery) -> Response:
     return _json_or_csv(path, query, "expiries", GexExpiries, _expiry_table)
 
 
-def _json(path: SymbolPath, query: GexQuery, name: str, kind: type[Part]) -> Response:
+def _json(path: SymbolPath, query: GexQuery, name: str, kind: type[GexPart]) -> Response:
     found = result(path.symbol, query)
     return answer(found, name, lambda: Body(_cut(found, kind).json_bytes()))
 
 
 def _json_or_csv(
-    path: SymbolPath, query: GexQuery, name: str, kind: type[Part], table: Callable[[GEXCalculation], bytes]
+    path: SymbolPath,
+    query: GexQuery,
+    name: str,
+    kind: type[GexPart],
+    table: Callable[[GEXCalculation], bytes],
 ) -> Response:
     if chosen_format() != CSV:
         return _json(path, query, name, kind)
@@ -114,7 +95,7 @@ def _json_or_csv(
     return answer(found, f"{name}-csv", lambda: Body(table(to_document(found.snapshot)), CSV))
 
 
-def _cut(found: Result, kind: type[Part]) -> Part:
+def _cut(found: Result, kind: type[GexPart]) -> GexPart:
     whole = to_document(found.snapshot)
     return kind(**{name: getattr(whole, name) for name in kind.model_fields})
 

@@ -18,22 +18,10 @@ from app.models import OptionData
 
 JSON, CSV = "application/json", "text/csv"
 
-# OptionData's field from the quotes' column, where the value needs no more than NaN for null.
-_NUMBERS = {
-    name: name
-    for name in (
-        "bid",
-        "ask",
-        "last",
-        "bid_size",
-        "ask_size",
-        "volume",
-        "open_interest",
-        "iv",
-        "delta",
-        "gamma",
-    )
-}
+# Quotes' columns that need no more than NaN for null.
+_NUMBERS = (
+    "bid", "ask", "last", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma",
+)  # fmt: skip
 OPTION_FIELDS = tuple(OptionData.model_fields)
 
 
@@ -71,7 +59,7 @@ def option_rows(surface: Surface, at: NDArray[np.intp]) -> list[dict[str, Any]]:
         "quote_at": [_instant(ms) for ms in quotes.quote_ms.tolist()],
         "trade_at": [_instant(ms) for ms in quotes.trade_ms.tolist()],
         "streaming": quotes.streaming.tolist(),
-        **{name: _numbers(getattr(quotes, column)) for name, column in _NUMBERS.items()},
+        **{name: _numbers(getattr(quotes, name)) for name in _NUMBERS},
     }
     return [
         dict(zip(OPTION_FIELDS, values, strict=True))

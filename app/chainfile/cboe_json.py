@@ -13,18 +13,8 @@ from app.market.chain import Chain
 
 _RENAMED = {"last": "last_trade_price"}
 _SAME = (
-    "bid",
-    "ask",
-    "bid_size",
-    "ask_size",
-    "volume",
-    "open_interest",
-    "iv",
-    "delta",
-    "gamma",
-    "theta",
-    "vega",
-)
+    "bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega",
+)  # fmt: skip
 _FIELDS = {**_RENAMED, **{name: name for name in _SAME}}
 
 
