@@ -211,6 +211,10 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(f"SYMBOLS: {error}", cure=error.cure) from error
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from error
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(
+            ".env can't be read as text", cure="Write it in UTF-8, one NAME=value a line, readable for you."
+        ) from error
 
 
 def _one_line(error: ValidationError) -> str:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from app.errors import SettingsError
@@ -74,3 +76,9 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
 def test_secrets_do_not_show() -> None:
     shown = repr(load_settings(schwab_app_key="canary-key-1234", schwab_app_secret="canary-secret"))
     assert "canary" not in shown
+
+
+def test_an_env_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe\x00PORT=1\n")
+    with pytest.raises(SettingsError, match=r"^\.env can't be read"):
+        load_settings()
