@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from app.cache.base import Store
 from app.errors import CacheError
@@ -65,6 +66,7 @@ class Leader:
             wall=wall,
             clock=clock,
         )
+        self._inherit(store)
         self._planner = Planner(self._books, settings.stream_keys, rate=settings.rate, wall=wall, clock=clock)
         self._publisher = Publisher(store, oauth, lease, board, self._sweeper, self._planner, wall=wall)
         self._link = self._make_link(oauth, sign_in)
@@ -76,6 +78,14 @@ class Leader:
                 "plan": lambda: self._planner.run(self._over, self._link),
             }.items()
         }
+
+    def _inherit(self, store: Store) -> None:
+        """Go on from what the leader before published."""
+        for symbol, swept in self._sweeper.swept.items():
+            with suppress(CacheError):
+                loaded = store.load(symbol)
+                if loaded is not None:
+                    swept.inherit(loaded.chain, round(self._wall() * 1000))
 
     def _make_link(self, oauth: OAuth, sign_in: Callable[[], None] | None) -> Link:
         return Link(

@@ -26,6 +26,7 @@ from app.feed.hours import session_at
 from app.feed.windows import FIRST_CONTRACTS, TARGET_CONTRACTS, Window, cut
 from app.market.book import Book
 from app.market.calendar import exchange_day, from_ms
+from app.market.chain import Chain
 from app.market.symbols import INDICES
 from app.schwab.chains import parse_chain_json
 from app.schwab.rest import Expiration, Rest
@@ -38,6 +39,7 @@ _HOURS_GOOD_S = 3600.0
 _UNKNOWN_SYMBOL_EVERY_S = 600.0
 _CLOSED_SLOWER = 5  # nothing moves while the market is closed
 _AUTH_PAUSE_S = 60.0
+_INHERITED_MS = 60_000  # about one round: what is older than that isn't worth going on from
 
 
 @dataclass(eq=False)
@@ -47,11 +49,13 @@ class Swept:
     Attributes:
         ready: the near expiries have been read, so the book is worth a look.
         read_ms: when each listed date was read last, wall clock; dates never read are absent.
+        inherited: dates that the leader before had read; nobody knows when.
     """
 
     book: Book
     listed: list[Expiration] = field(default_factory=list)
     read_ms: dict[date, int] = field(default_factory=dict)
+    inherited: set[date] = field(default_factory=set)
     ready: bool = False
     resting_until: float = float("-inf")
 
@@ -62,8 +66,21 @@ class Swept:
 
     @property
     def oldest_ms(self) -> int | None:
-        """When the date read longest ago was read; None before the first."""
+        """When the date read longest ago was read; None before the first, and while one is as the leader before left it."""
+        if self.dates & self.inherited - self.read_ms.keys():
+            return None
         return min(self.read_ms.values(), default=None)
+
+    @property
+    def missing(self) -> int:
+        """Listed dates whose contracts nobody has read."""
+        return len(self.dates - self.read_ms.keys() - self.inherited)
+
+    def inherit(self, chain: Chain, now_ms: int) -> None:
+        """Go on from the chain of the leader before, if it is recent: else all totals would shrink to what is read first."""
+        if 0 <= now_ms - chain.as_of_ms <= _INHERITED_MS and chain.source == self.book.source:
+            self.book.inherit(chain)
+            self.inherited = set(np.unique(chain.contracts.expiry).tolist())
 
 
 class Sweeper:
@@ -252,7 +269,7 @@ class Sweeper:
         unsettled = chain.take(chain.contracts.settle_ms > now_ms)
         swept.book.merge(unsettled, window.first, window.last)
         swept.read_ms |= dict.fromkeys(window.dates, now_ms)
-        swept.book.missing_expiries = len(swept.dates - swept.read_ms.keys())
+        swept.book.missing_expiries = swept.missing
 
     # --- waiting ----------------------------------------------------------------------------------
 

@@ -87,6 +87,17 @@ class Book:
 
     # --- from the sweep ---------------------------------------------------------------------------
 
+    def inherit(self, chain: Chain) -> None:
+        """Begin with what another book published.
+
+        Nothing streams yet, and the first sweep that doesn't name a contract drops it.
+        """
+        with self._lock:
+            self._take_header(chain)
+            quotes = chain.quotes.take(np.arange(len(chain)))
+            quotes.streaming[:] = False
+            self._rows(chain.contracts, quotes, np.full(len(chain), _ABSENCES - 1, np.int8))
+
     def merge(self, window: Chain, first: date, last: date) -> Merged:
         """Take in the contracts that expire from `first` to `last`, as read just now.
 

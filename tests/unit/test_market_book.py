@@ -305,3 +305,17 @@ def test_missing_expiries_travel_with_the_chain() -> None:
     book.missing_expiries = 3
     assert book.snapshot(NOW).missing_expiries == 3
     assert replace(book.snapshot(NOW), missing_expiries=0).missing_expiries == 0
+
+
+def test_a_book_goes_on_from_what_another_published() -> None:
+    before = book_of(CALL, PUT, FAR)
+    before.apply([OptionContent(CALL, bid=11.0)], NOW)
+    book = Book("SPX")
+    book.inherit(before.snapshot(NOW))
+    chain = book.snapshot(NOW)
+    assert set(chain.contracts.symbol) == {CALL.encode(), PUT.encode(), FAR.encode()}
+    assert chain.spot == 7685.0
+    assert not chain.quotes.streaming.any(), "nothing streams before this book's own stream has said so"
+    book.merge(window(CALL), DAY, DAY)
+    left = set(book.snapshot(NOW).contracts.symbol)
+    assert left == {CALL.encode(), FAR.encode()}, "what the first sweep of its dates doesn't name is gone"
