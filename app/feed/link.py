@@ -168,7 +168,7 @@ class Link:
             self._back()
 
     def _pump(self, stream: Stream) -> None:
-        """Frames in, commands out, until stopped or the lease or the connection is lost."""
+        """Frames in, commands out, until stopped or the lease, the connection or the login is lost."""
         liveness = Liveness(self._clock())
         subscription = Subscription()
         while not self._stop.is_set():
@@ -179,6 +179,8 @@ class Link:
             if frame is not None:
                 self._take(frame, subscription)
             self._watch(stream, liveness)
+            if self._oauth.signed_out():
+                raise trouble(SignInNeeded, "sign_in_needed")
             self._steer(stream, subscription)
 
     def _take(self, frame: Frame, subscription: Subscription) -> None:
@@ -261,6 +263,7 @@ class Link:
         return _DENIED_PAUSE_S
 
     def _wait_for_person(self, error: SignInNeeded) -> float:
+        self._board.keys_used = 0
         self._board.turn("signed_out")
         self._board.trouble("login", error)
         if self._sign_in is None:

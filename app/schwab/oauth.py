@@ -206,6 +206,13 @@ class OAuth:
             return False
         return token is not None and not token.refused
 
+    def signed_out(self) -> bool:
+        """Whether there certainly is no login: it was never made, or was taken back."""
+        try:
+            return self._current() is None
+        except GexError:
+            return False
+
     def customer_id(self) -> str:
         """The streamer's customer id, the same for every login of one Schwab user. Raises as `access_token`."""
         from app.schwab.rest import Rest  # which needs this class's tokens
