@@ -41,7 +41,9 @@
     const at = data.strike[i];
     const { spot } = answer.levels;
     const away = gex.format.known(spot) ? `${points(at - spot)}  ${percent((at - spot) / spot)}` : "";
+    const greeks = gex.columns.GREEKS.filter(({ id }) => data[id]).map(({ id, name }) => [name, dollars(data[id][i], true)]);
     const list = [
+      ...greeks,
       ["Net GEX", dollars(data.call_gex[i] + data.put_gex[i], true)],
       ["Calls", dollars(data.call_gex[i], true)],
       ["Puts", dollars(data.put_gex[i], true)],

@@ -7,6 +7,7 @@
   const NARROW_MARGIN = { l: 48, r: 16, t: 32, b: 34 };
   const GAP = 30;
   const STACK_GAP = 66;
+  const TOOLS = 76; // what the buttons take of the last panel's heading
   const STACK_HEIGHT = 250;
 
   /** The chart's size and panels in pixels: {width, height, narrow, margin, panels: [{...panel, x0, x1, y0, y1, y}]}. */
@@ -127,9 +128,17 @@
     return { tickvals: at, ticktext: at.map((i) => panel.labels[i]), ticklabeloverflow: "allow" };
   }
 
+  /** A panel's title, with the sum of what it draws where there is room for it beside the tools. */
+  function heading(frame, panel) {
+    if (panel.total === undefined) return panel.title;
+    const words = `${panel.title}, \u03a3 ${gex.format.dollars(panel.total, true)}`;
+    const room = panel.x1 - panel.x0 - (panel === frame.panels.at(-1) && !frame.narrow ? TOOLS : 0);
+    return words.length * 6.2 < room ? words : panel.title;
+  }
+
   function title(frame, panel, colors) {
     return {
-      text: panel.title,
+      text: heading(frame, panel),
       xref: "paper",
       yref: "paper",
       x: share(frame, panel).x[0],

@@ -1,50 +1,20 @@
-/* The table twin of what is drawn: strikes, or expiries in their own view. It can be sorted, and saved as CSV. */
+/* The table twin of what is drawn: strikes, or the rows of a view that is a table. It can be sorted, and saved as CSV. */
 "use strict";
 (() => {
   const gex = (globalThis.gex ||= {});
-  const f = () => gex.format;
-  const percent = (share, decimals) => f().percent(share, decimals, false);
-
-  const EXPIRIES = [
-    { id: "expiry", name: "Expiry", text: (row) => (row.today ? `${row.expiry} (0DTE)` : row.expiry), left: true },
-    { id: "root", name: "Root", text: (row) => row.root, left: true },
-    { id: "settlement", name: "Settles", text: (row) => `${row.settlement} ${f().clock(row.settles)}`, left: true },
-    { id: "forward", name: "Forward", text: (row) => f().price(row.forward) },
-    { id: "forward_source", name: "From", text: (row) => row.forward_source || f().UNKNOWN, left: true },
-    { id: "atm_vol", name: "ATM vol", text: (row) => percent(row.atm_vol, 1) },
-    { id: "move", name: "Expected move", text: (row) => (f().known(row.move) ? `\u00b1${f().price(row.move, 1)}` : f().UNKNOWN) },
-    { id: "net_gex", name: "Net GEX", text: (row) => f().dollars(row.net_gex, true), signed: true, bar: true },
-    { id: "gross_gex", name: "Gross GEX", text: (row) => f().dollars(row.gross_gex) },
-    { id: "open_interest", name: "Open interest", text: (row) => f().integer(row.open_interest) },
-    { id: "coverage", name: "Used", text: (row) => percent(row.coverage, 1) },
-  ];
-  const dollars = (id, name, bar) => ({ id, name, bar, text: (row) => f().dollars(row[id], true), signed: true });
-  const count = (id, name) => ({ id, name, text: (row) => f().integer(row[id]) });
-  const STRIKES = [
-    { id: "strike", name: "Strike", text: (row) => f().strike(row.strike), left: true },
-    { id: "away", name: "From spot", text: (row) => f().percent(row.away) },
-    dollars("net_gex", "Net GEX", true),
-    dollars("call_gex", "Call GEX"),
-    dollars("put_gex", "Put GEX"),
-    count("call_oi", "Call OI"),
-    count("put_oi", "Put OI"),
-    count("call_volume", "Call volume"),
-    count("put_volume", "Put volume"),
-  ];
-
   const table = { columns: [], rows: [], by: "", down: false, wanted: false, answer: null };
   const box = () => document.getElementById("table-box");
 
   /** Fill the table from an answer; it is shown where it is asked for, and always where there is no picture. */
   function update(answer) {
     table.answer = answer;
-    const expiries = Boolean(answer.expiries);
-    const columns = expiries ? EXPIRIES : STRIKES;
-    if (columns !== table.columns) Object.assign(table, { columns, by: columns[0].id, down: !expiries });
-    const shown = expiries || table.wanted;
+    const alone = Boolean(answer.rows);
+    const columns = gex.columns.of(answer);
+    if (columns !== table.columns) Object.assign(table, { columns, by: columns[0].id, down: !alone });
+    const shown = alone || table.wanted;
     box().hidden = !shown;
     document.getElementById("chart-box").hidden = shown;
-    document.getElementById("panels").dataset.shows = expiries ? "expiries" : shown ? "table" : "chart";
+    document.getElementById("panels").dataset.shows = alone ? "rows" : shown ? "table" : "chart";
     if (shown) render();
   }
 
@@ -56,15 +26,14 @@
   }
 
   function listed() {
-    const { answer } = table;
-    if (answer.expiries) return answer.expiries;
+    const { answer, columns } = table;
+    if (answer.rows) return answer.rows;
     const data = gex.hover.table(answer);
-    const spot = answer.levels.spot;
+    const { spot } = answer.levels;
     return Array.from(data.strike, (strike, i) => ({
-      strike,
-      away: f().known(spot) ? (strike - spot) / spot : null,
+      ...Object.fromEntries(columns.filter(({ id }) => data[id]).map(({ id }) => [id, data[id][i]])),
+      away: gex.format.known(spot) ? (strike - spot) / spot : null,
       net_gex: data.call_gex[i] + data.put_gex[i],
-      ...Object.fromEntries(STRIKES.slice(3).map(({ id }) => [id, data[id][i]])),
     }));
   }
 
@@ -76,11 +45,12 @@
       const on = head.dataset.id === table.by;
       head.setAttribute("aria-sort", on ? (table.down ? "descending" : "ascending") : "none");
     }
-    const largest = Math.max(...table.rows.map((row) => Math.abs(row.net_gex || 0)), 1e-9);
+    const barred = table.columns.filter((column) => column.bar);
+    const largest = Object.fromEntries(barred.map(({ id }) => [id, Math.max(...table.rows.map((row) => Math.abs(row[id] || 0)), 1e-9)]));
     box().querySelector("tbody").replaceChildren(...ordered().map((row) => line(row, largest)));
   }
 
-  const unknown = (value) => value === null || Number.isNaN(value);
+  const unknown = (value) => value === null || value === undefined || Number.isNaN(value);
 
   function ordered() {
     const side = table.down ? -1 : 1;
@@ -99,7 +69,7 @@
       td.textContent = column.text(row);
       if (column.left) td.className = "left";
       if (column.signed) td.dataset.sign = row[column.id] > 0 ? "positive" : row[column.id] < 0 ? "negative" : "";
-      if (column.bar) td.style.setProperty("--share", `${(100 * Math.abs(row[column.id] || 0)) / largest}%`);
+      if (column.bar) td.style.setProperty("--share", `${(100 * Math.abs(row[column.id] || 0)) / largest[column.id]}%`);
       tr.append(td);
     }
     return tr;
@@ -130,7 +100,7 @@
   /** The rows as CSV, numbers bare, unknown empty. */
   function csv() {
     table.rows = listed();
-    const cell = (value) => (value === null || value === undefined || Number.isNaN(value) ? "" : String(value));
+    const cell = (value) => (unknown(value) ? "" : String(value));
     const lines = [table.columns.map((column) => column.id), ...ordered().map((row) => table.columns.map(({ id }) => cell(row[id])))];
     return lines.map((cells) => cells.join(",")).join("\r\n") + "\r\n";
   }

@@ -107,11 +107,13 @@
   function summarise(answer) {
     const { price, strike, dollars, UNKNOWN } = gex.format;
     const { levels, symbol } = answer;
+    const sums = (answer.panels || []).filter((panel) => gex.format.known(panel.total));
+    const greeks = sums.map((panel) => `, ${panel.word} ${dollars(panel.total)}`).join("");
     const regime = REGIME[levels.regime] ? `, ${REGIME[levels.regime][1].toLowerCase()}` : "";
     text(
       document.getElementById("summary"),
       `${symbol}: spot ${price(levels.spot)}, gamma flip ${price(levels.flip, 1)}, call wall ${strike(levels.call_wall)}, ` +
-        `put wall ${strike(levels.put_wall)}, net GEX ${dollars(levels.net_gex)}${regime}.`,
+        `put wall ${strike(levels.put_wall)}, net GEX ${dollars(levels.net_gex)}${regime}${greeks}.`,
     );
     const net = dollars(levels.net_gex, true);
     document.title = `${symbol} ${price(levels.spot)}${net === UNKNOWN ? "" : ` \u00b7 ${net}`}`;

@@ -113,6 +113,7 @@ def _facts(result: Result) -> Facts:
     loaded = result.loaded
     return Facts(
         snapshot=result.snapshot,
+        surface=result.surface,
         chain=loaded.chain,
         version=loaded.version.number,
         published_ms=loaded.version.published_ms,

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex.snapshot import ExpirySummary, Snapshot
+from app.gex.surface import Surface
 from app.market.calendar import exchange_day
 from app.market.chain import Chain
-from components import figures
+from components import figures, greeks
 from components.axis import expected_move, padded, suggested_range
 from components.columns import Columns, columns
 from components.encode import typed
@@ -25,7 +26,7 @@ _OVERVIEW_COLUMNS, _SURFACE_COLUMNS = 16, 80
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Facts:
-    """A snapshot and the chain it came from, as the cache had them.
+    """A snapshot, the surface and the chain it came from, as the cache had them.
 
     Attributes:
         published_ms: when the feed published the chain, ms since the epoch (UTC).
@@ -33,6 +34,7 @@ class Facts:
     """
 
     snapshot: Snapshot
+    surface: Surface
     chain: Chain
     version: int
     published_ms: int
@@ -149,7 +151,12 @@ def _view(facts: Facts, state: PageState, crop: tuple[float, float]) -> dict[str
     snapshot = facts.snapshot
     rows = _within(snapshot.strikes.strike, crop)
     scale = figures.scale_for(_largest(snapshot))
-    parts: dict[str, Any] = {"panels": [], "traces": [], "strikes": _strikes(snapshot, rows)}
+    parts: dict[str, Any] = {
+        "panels": [],
+        "traces": [],
+        "strikes": _strikes(snapshot, rows),
+        "columns": "strikes",
+    }
     if state.view in ("overview", "strikes"):
         _add_ladder(parts, snapshot, rows, state, scale)
     if state.view == "strikes":
@@ -158,8 +165,11 @@ def _view(facts: Facts, state: PageState, crop: tuple[float, float]) -> dict[str
         _add_profile(parts, snapshot, crop, state)
     if state.view in ("overview", "surface"):
         _add_heatmap(parts, snapshot, rows, state, scale)
+    if state.view == "greeks":
+        _add_greeks(parts, facts, rows, state)
     if state.view == "expiries":
-        parts["expiries"] = [_expiry(row, snapshot) for row in snapshot.expiries]
+        parts["columns"] = "expiries"
+        parts["rows"] = [_expiry(row, snapshot) for row in snapshot.expiries]
     return parts
 
 
@@ -225,6 +235,17 @@ def _add_heatmap(
     panel |= {"labels": list(grid.labels), "rest": grid.rest, "full": full, "divisor": scale.divisor}
     parts["panels"].append(panel)
     parts["traces"].append(figures.heatmap(*_steps(snapshot.strikes.strike[rows], grid), full, scale))
+
+
+def _add_greeks(parts: dict[str, Any], facts: Facts, rows: NDArray[np.bool_], state: PageState) -> None:
+    table = greeks.greek_table(facts.surface, facts.snapshot)
+    if state.by == "expiry":
+        parts["columns"] = "greeks_by_expiry"
+        parts["rows"] = list(table.dates)
+        return
+    parts["columns"] = "greeks"
+    parts |= greeks.panels(table, facts.snapshot.strikes.strike, rows)
+    parts["strikes"] |= {name: typed(values[rows]) for name, values in table.strikes.items()}
 
 
 def _steps(strike: NDArray[np.float64], grid: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

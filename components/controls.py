@@ -13,7 +13,7 @@ from dash import dcc, html
 from app.gex.params import Bucket
 from components.attributes import attributes
 from components.state import VIEWS, PageState
-from components.words import BUCKET_WORDS, CHOICE_WORDS, VIEW_WORDS
+from components.words import BUCKET_WORDS, CHOICE_WORDS, GREEK_WORDS, VIEW_WORDS
 
 
 def page_url(symbol: str, state: PageState | None = None) -> str:
@@ -49,13 +49,25 @@ def chips(symbol: str, state: PageState, dates: Iterable[str]) -> list[Any]:
     groups.append(_group("Weight", _choices(symbol, state, "weight")))
     if state.view in ("overview", "strikes"):
         groups.append(_group("Bars", _choices(symbol, state, "show")))
+    if state.view == "greeks":
+        groups.append(_group("Added up", _choices(symbol, state, "by")))
     groups.append(_group("Convention", [_convention_menu(symbol, state)]))
+    if state.view == "greeks":
+        groups.append(_explained(GREEK_WORDS))
     if state.ignored:
         words = (
             f"The address also says {', '.join(state.ignored)}, which means nothing here and was left out."
         )
         groups.append(html.P(words, className="ignored", role="status"))
     return groups
+
+
+def _explained(words: Iterable[tuple[str, str]]) -> html.P:
+    """One sentence for each thing that a view shows."""
+    said: list[Any] = []
+    for name, sentence in words:
+        said += [html.B(name), f" {sentence} "]
+    return html.P(said, className="explained")
 
 
 def _buckets(symbol: str, state: PageState) -> list[Any]:

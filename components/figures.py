@@ -49,10 +49,10 @@ def ladder(strike: F64, calls: F64, puts: F64, scale: Scale, *, split: bool, axi
     """Exposure per strike as horizontal bars: the net, or calls and puts with the net as a tick. All shape (k,), $."""
     net = (calls + puts) / scale.divisor
     if not split:
-        return _bars("net", "Net GEX", axis, strike, net)
+        return bars("net", "Net GEX", axis, strike, net)
     return [
-        *_bars("call", "Call GEX", axis, strike, calls / scale.divisor),
-        *_bars("put", "Put GEX", axis, strike, puts / scale.divisor),
+        *bars("call", "Call GEX", axis, strike, calls / scale.divisor),
+        *bars("put", "Put GEX", axis, strike, puts / scale.divisor),
         _tick("net", "Net GEX", axis, strike, net),
     ]
 
@@ -60,8 +60,8 @@ def ladder(strike: F64, calls: F64, puts: F64, scale: Scale, *, split: bool, axi
 def mirrored(part: str, name: str, strike: F64, calls: F64, puts: F64, axis: str) -> list[Trace]:
     """Contracts per strike, calls to the right and puts to the left of zero: open interest or volume, shape (k,)."""
     return [
-        *_bars(f"{part}_call", f"Call {name}", axis, strike, calls),
-        *_bars(f"{part}_put", f"Put {name}", axis, strike, -puts),
+        *bars(f"{part}_call", f"Call {name}", axis, strike, calls),
+        *bars(f"{part}_put", f"Put {name}", axis, strike, -puts),
     ]
 
 
@@ -120,7 +120,7 @@ def color_limit(z: F64) -> float:
     return float(next((step * power for step in (1, 2, 5) if step * power >= top), 10 * power))
 
 
-def _bars(part: str, name: str, axis: str, strike: F64, value: F64) -> list[Trace]:
+def bars(part: str, name: str, axis: str, strike: F64, value: F64) -> list[Trace]:
     """Bars by sign, a trace each: plotly.js 4.1 warns about every bar whose colour comes from an array, which is slow."""
     return [
         _bar(part, "positive", name, axis, strike[value > 0], value[value > 0], POSITIVE),

@@ -219,7 +219,7 @@ def _facts(title: str, id_: str, rows: tuple[tuple[str, str], ...]) -> html.Sect
 
 
 _KEYS = (
-    ("1 – 5", "views"),
+    ("1 – 6", "views"),
     ("/", "symbols"),
     ("[ ]", "expiry before, expiry after"),
     ("Space", "freeze and go on"),

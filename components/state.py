@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, quote
 
 from app.gex.params import Bucket, Params, Side, Unit, Walls, Weight
 
-View = Literal["overview", "strikes", "surface", "profile", "expiries"]
+View = Literal["overview", "strikes", "surface", "profile", "greeks", "expiries"]
 Show = Literal["net", "split"]
+By = Literal["strike", "expiry"]
 
 VIEWS: tuple[View, ...] = get_args(View)
 _MAX_DATES = 100
@@ -25,6 +26,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "unit": get_args(Unit),
     "walls": get_args(Walls),
     "show": get_args(Show),
+    "by": get_args(By),
 }
 _PARAMS = ("side", "weight", "unit", "walls")
 
@@ -37,6 +39,7 @@ class PageState:
         view: which of the views.
         params: conventions and expiries.
         show: whether the ladder draws the net or calls and puts.
+        by: whether the greeks are added up by strike or by expiry.
         price_range: the zoomed range of the price axis in $, None while it follows spot.
         ignored: what the address said that means nothing, in words, for the reader.
     """
@@ -44,6 +47,7 @@ class PageState:
     view: View = "overview"
     params: Params = field(default_factory=Params)
     show: Show = "net"
+    by: By = "strike"
     price_range: tuple[float, float] | None = None
     ignored: tuple[str, ...] = ()
 
@@ -72,7 +76,7 @@ class PageState:
         return f"?{text}" if text else ""
 
     def choice(self, name: str) -> str:
-        """The word chosen for one of view, side, weight, unit, walls, show."""
+        """The word chosen for one of view, side, weight, unit, walls, show, by."""
         return str(getattr(self.params if name in _PARAMS else self, name))
 
     def choose(self, name: str, word: str) -> PageState:

@@ -62,8 +62,21 @@ VIEW_WORDS = {
     "strikes": ("Strikes", "Exposure, open interest and volume by strike"),
     "surface": ("Surface", "Strike by expiry, every expiry"),
     "profile": ("Profile", "Total gamma exposure if spot stood elsewhere"),
+    "greeks": ("Greeks", "Delta, vanna and charm exposure by strike or by expiry"),
     "expiries": ("Expiries", "Every expiry with its forward, volatility and exposure"),
 }
+
+GREEK_WORDS = (
+    (
+        "DEX",
+        "delta exposure: the dealers' options move like so many dollars of the underlying; the opposite is their hedge.",
+    ),
+    ("VEX", "vanna exposure: by how much that changes when every volatility rises by one point."),
+    (
+        "CHEX",
+        "charm exposure: by how much it changes as time alone passes, a day, or an hour for what expires today.",
+    ),
+)
 
 BUCKET_WORDS = {
     "0dte": ("0DTE", "Options that expire today, or on the nearest day where none do"),
@@ -76,6 +89,10 @@ CHOICE_WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "show": {
         "net": ("Net", "Calls and puts of a strike added"),
         "split": ("Calls and puts", "Calls and puts of a strike drawn apart, the net as a tick"),
+    },
+    "by": {
+        "strike": ("By strike", "The exposure of each strike, all chosen expiries added up"),
+        "expiry": ("By expiry", "The exposure of each expiry, all strikes added up, as a table"),
     },
     "weight": {
         "oi": ("Open interest", "Contracts counted by last night's open interest"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from dash.testing.browser import Browser
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from app.cache.embedded import EmbeddedRedis
@@ -147,7 +148,16 @@ class Page:
         return self.browser.driver.execute_script(script)
 
     def click(self, words: str) -> None:
-        self.browser.driver.find_element("partial link text", words).click()
+        """Click a link; again where it was replaced meanwhile, as links are when the expiries become known."""
+
+        def clicked() -> bool:
+            try:
+                self.browser.driver.find_element("partial link text", words).click()
+            except (StaleElementReferenceException, NoSuchElementException):
+                return False
+            return True
+
+        eventually(clicked, 10, f"there is a link {words}")
 
     def shows(self, tile: str, text: str, timeout_s: float = 15.0) -> None:
         """Wait until a tile shows this text."""

@@ -160,6 +160,21 @@ def test_every_view_draws_without_an_error(page: Page) -> None:
     assert page.errors() == []
 
 
+def test_the_greeks_are_drawn_by_strike_and_listed_by_expiry(page: Page) -> None:
+    page.open("/gex/SPX?view=greeks")
+    page.drawn()
+    ladders = page.run("return gex.chart.current().frame.panels.map((panel) => panel.title)")
+    assert [title.split(",")[0] for title in ladders] == ["DEX", "VEX", "CHEX"]
+    assert ladders[1].endswith("per vol point")
+    assert "delta exposure" in page.text(".explained")
+    assert page.run("return gex.table.csv().split('\\r\\n')[0]") == "strike,away,dex,vex,chex_hour,chex_day"
+    page.click("By expiry")
+    eventually(lambda: page.address() == "/gex/SPX?view=greeks&by=expiry")
+    wanted = len(page.desk.snapshot().heatmap_expiries)
+    eventually(lambda: len(page.browser.find_elements("#table-box tbody tr")) == wanted, 10)
+    assert page.errors() == []
+
+
 def test_numbers_are_live_while_the_feed_reports_and_say_so_when_it_stops(page: Page) -> None:
     page.open("/gex/SPX")
     page.drawn()

@@ -12,8 +12,9 @@ import numpy as np
 import orjson
 import plotly.graph_objects as go
 import pytest
+from scipy.special import ndtr
 
-from app.gex import compute
+from app.gex import compute, fit
 from app.gex.params import Params
 from app.gex.snapshot import Levels, Snapshot
 from app.market.chain import Chain
@@ -22,6 +23,7 @@ from components.answer import Facts, answer, smooth
 from components.axis import default_range, padded
 from components.columns import columns, label
 from components.encode import coarse, typed
+from components.greeks import greek_table
 from components.state import VIEWS, PageState
 from tests.chains import synthetic
 
@@ -43,7 +45,7 @@ def snapshot(chain: Chain) -> Snapshot:
 
 
 def facts(snapshot: Snapshot, chain: Chain) -> Facts:
-    return Facts(snapshot, chain, version=3, published_ms=1, stale=False, error="")
+    return Facts(snapshot, fit(chain), chain, version=3, published_ms=1, stale=False, error="")
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -70,6 +72,50 @@ def test_the_ladder_draws_the_net_of_every_strike_in_sight(snapshot: Snapshot, c
     scale = {"$ Bn": 1.0, "$ M ": 1e3}[sent["panels"][0]["title"].split(", ")[1][:4]]
     for strike, value in expected.items():
         assert drawn[strike] == pytest.approx(value * scale, rel=2.5e-4)
+
+
+def test_delta_exposure_by_strike_is_what_black_s_formula_says(snapshot: Snapshot, chain: Chain) -> None:
+    contracts, truth = synthetic()[0].contracts, synthetic()[1]
+    d1 = np.log(truth.forward / contracts.strike) / truth.total_vol + truth.total_vol / 2
+    call = contracts.is_call
+    delta = truth.discount * truth.forward * np.where(call, ndtr(d1), -ndtr(-d1))
+    held = np.where(call, 1, -1) * chain.quotes.open_interest * 100 * delta
+    table = greek_table(fit(chain), snapshot)
+    for strike in (4900.0, 5000.0, 5100.0):
+        at = list(snapshot.strikes.strike).index(strike)
+        expected = held[contracts.strike == strike].sum()
+        assert table.strikes["dex"][at] == pytest.approx(expected, rel=5e-3)
+
+
+def test_charm_of_today_is_by_the_hour_and_kept_apart(snapshot: Snapshot, chain: Chain) -> None:
+    table = greek_table(fit(chain), snapshot)
+    assert [kind.id for kind in table.kinds] == ["dex", "vex", "chex_hour", "chex_day"]
+    today, *later = table.dates
+    assert today["today"]
+    assert today["chex_hour"] == pytest.approx(table.totals["chex_hour"])
+    assert "chex_day" not in today
+    assert sum(row["chex_day"] for row in later) == pytest.approx(table.totals["chex_day"])
+    assert not any("chex_hour" in row for row in later)
+    for kind in table.kinds:
+        assert np.nansum(table.strikes[kind.id]) == pytest.approx(table.totals[kind.id])
+    week = compute(chain, Params(expiries=(date(2026, 11, 20),)))
+    assert [kind.id for kind in greek_table(fit(chain), week).kinds] == ["dex", "vex", "chex_day"]
+
+
+def test_greeks_of_nothing_usable_are_unknown(chain: Chain) -> None:
+    blind = replace(chain, quotes=replace(chain.quotes, open_interest=np.full(len(chain), np.nan)))
+    table = greek_table(fit(blind), compute(blind))
+    assert set(table.totals.values()) == {None}
+    assert all(row["dex"] is None for row in table.dates)
+    # today's options have no open interest, the others do: the hour is unknown, not 0
+    first = chain.contracts.expiry == chain.contracts.expiry.min()
+    part = replace(
+        chain, quotes=replace(chain.quotes, open_interest=np.where(first, np.nan, chain.quotes.open_interest))
+    )
+    table = greek_table(fit(part), compute(part))
+    assert table.totals["chex_hour"] is None
+    assert np.isnan(table.strikes["chex_hour"]).all()
+    assert table.totals["chex_day"] is not None
 
 
 def test_no_answer_holds_nan_or_infinity(snapshot: Snapshot, chain: Chain) -> None:

@@ -61,12 +61,13 @@ def test_what_means_nothing_changes_nothing_and_is_named(search: str) -> None:
 choices = st.fixed_dictionaries(
     {},
     optional={
-        "view": st.sampled_from(["overview", "strikes", "surface", "profile", "expiries"]),
+        "view": st.sampled_from(["overview", "strikes", "surface", "profile", "greeks", "expiries"]),
         "side": st.sampled_from(["naive", "inverted", "long"]),
         "weight": st.sampled_from(["oi", "volume", "oi_plus_volume", "flow"]),
         "unit": st.sampled_from(["per_1pct", "per_point"]),
         "walls": st.sampled_from(["gross", "net"]),
         "show": st.sampled_from(["net", "split"]),
+        "by": st.sampled_from(["strike", "expiry"]),
         "expiries": st.one_of(
             st.sampled_from(["all", "0dte", "week", "month"]),
             st.lists(st.dates(), min_size=1, max_size=9).map(lambda days: ",".join(map(str, days))),
