@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import kernels, series_kernels
+from app.gex import kernels, node_kernels, series_kernels
 from app.gex.exposure import counts_of, sign_of
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import Params
@@ -76,10 +76,11 @@ class Engine:
         self._priced = np.where(quoted, surface.total_vol, np.nan)
         self._priced_source = np.where(quoted, surface.vol_source, 0).astype(np.int8)
         self._vendor, self._limit, self._gap, self._spread = np.full((4, m), np.nan)
-        self._shares = np.zeros((2, m))
-        everything = np.arange(m)
-        self._requote(everything)
-        self._set_fallbacks(everything, surface.call, surface.put)
+        self._usable = np.zeros(m, bool)
+        self._shares, self._spare = np.zeros((2, m)), (np.empty(m), np.empty(m, np.int8))
+        self._everywhere, self._everything = np.arange(len(layout.series)), np.arange(m)
+        self._requote(self._everything)
+        self._set_fallbacks(self._everything, surface.call, surface.put)
         self._fresh()
 
     @property
@@ -109,13 +110,20 @@ class Engine:
             self._requote(np.flatnonzero(stale))
         stale |= self._reforward(stale)[layout.node_series]
         self._reprice(np.flatnonzero(stale))
-        old = self._x
-        self._x, self._source = self._priced.copy(), self._priced_source.copy()
-        everywhere = np.arange(len(layout.series))
+        old = self._x, self._source
+        self._x, self._source = self._spare
+        self._spare = old
+        self._x[:], self._source[:] = self._priced, self._priced_source
         series_kernels.fill(
-            everywhere, layout.starts, layout.log_strike, self._vendor, self._limit, self._x, self._source
+            self._everywhere,
+            layout.starts,
+            layout.log_strike,
+            self._vendor,
+            self._limit,
+            self._x,
+            self._source,
         )
-        stale |= (self._x != old) & ~(np.isnan(self._x) & np.isnan(old))
+        node_kernels.mark_changed(old[0], self._x, stale)
         self._replace(np.flatnonzero(stale))
 
     def move(self, spot: float) -> None:
@@ -124,7 +132,7 @@ class Engine:
         if abs(spot / self._centre - 1.0) > _GRID_DRIFT:
             self._fresh()
         else:
-            self._set_terms(np.arange(len(self._x)))
+            self._set_terms(self._everything)
 
     def anchor(self) -> None:
         """Give every series the forward of its prices at the present spot."""
@@ -154,7 +162,7 @@ class Engine:
             net_gex=float(call.sum() + put.sum()),
             call_gex=float(call.sum()),
             put_gex=float(put.sum()),
-            gross_gex=float(np.abs(self._legs).sum()),
+            gross_gex=self._gross,
         )
 
     # --- what an update runs through ---
@@ -169,13 +177,22 @@ class Engine:
             known = self._chosen[nodes] & np.isfinite(shares)
             self._shares[at, nodes] = sign_of(self._params, at) * np.where(known, shares, 0.0)
         self._gap[nodes] = call.mid[nodes] - put.mid[nodes]
+        self._usable[nodes] = np.isfinite(self._gap[nodes]) & self._node_alive[nodes]
         self._spread[nodes] = call.spread_at(nodes) + put.spread_at(nodes)
 
     def _reforward(self, quoted: Bools) -> Bools:
         """Forwards and carries anew; which series' have moved. Those without a quote among `quoted` keep their carry."""
         s = self._surface
         found, source = series_forwards(
-            s.layout, self._gap, self._spread, s.discount, s.years, s.alive, self._spot, s.rate
+            s.layout,
+            self._gap,
+            self._spread,
+            self._usable,
+            s.discount,
+            s.years,
+            s.alive,
+            self._spot,
+            s.rate,
         )
         touched = source != PARITY
         touched[s.layout.node_series[quoted]] = True
@@ -228,7 +245,8 @@ class Engine:
         self._grid = grid(self._centre)
         self._legs, self._bells = np.zeros((2, len(self._x))), np.zeros((3, len(self._x)))
         self._call, self._put = np.zeros((2, len(layout.strikes)))
-        self._set_terms(np.arange(len(self._x)))
+        self._gross = 0.0
+        self._set_terms(self._everything)
         self._sums = Bells(*self._bells).sums(self._grid)
 
     def _replace(self, nodes: I64) -> None:
@@ -245,7 +263,7 @@ class Engine:
         change = np.empty((3, 2 * len(nodes)))
         with np.errstate(all="ignore"):
             log_carry = np.log(self._carry)
-        kernels.replace_terms(
+        self._gross += kernels.replace_terms(
             nodes,
             math.log(self._spot),
             unit,

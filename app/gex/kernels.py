@@ -306,7 +306,7 @@ def replace_terms(
     by_call: F64,
     by_put: F64,
     change: F64,
-) -> None:
+) -> float:
     """Give these nodes the exposures and bells of their present x, carry and shares, and their strikes the difference.
 
     Args:
@@ -315,8 +315,11 @@ def replace_terms(
         unit: 0.01 S per 1 % move, 1 per point.
         by_call, by_put: exposure by strike, shape (k,).
         change: gets slope, offset and height of the new bells, then of the old ones with the sign turned, shape (3, 2 n).
+
+    Returns:
+        How much the sum of absolute exposures grows.
     """
-    n = nodes.size
+    n, grown = nodes.size, 0.0
     for j in range(n):
         i, s = nodes[j], series[nodes[j]]
         change[0, n + j], change[1, n + j], change[2, n + j] = slope[i], offset[i], -height[i]
@@ -326,11 +329,13 @@ def replace_terms(
         scale = _INVERSE_SQRT_2_PI * discounted[s] * a if good else 0.0
         d = a * log_spot + c
         each = unit * scale * fast_exp(-0.5 * d * d)
+        grown += abs(call_shares[i] * each) - abs(call[i]) + abs(put_shares[i] * each) - abs(put[i])
         by_call[strike[i]] += call_shares[i] * each - call[i]
         by_put[strike[i]] += put_shares[i] * each - put[i]
         call[i], put[i] = call_shares[i] * each, put_shares[i] * each
         slope[i], offset[i], height[i] = a, c, 0.01 * (call_shares[i] + put_shares[i]) * scale
         change[0, j], change[1, j], change[2, j] = a, c, height[i]
+    return grown
 
 
 @kernel

@@ -35,9 +35,11 @@ def max_pain(strike: F64, call_shares: F64, put_shares: F64) -> float | None:
     """
     if not (np.sum(call_shares) + np.sum(put_shares) > 0):
         return None
-    puts_above = np.cumsum(put_shares[::-1])[::-1]
-    put_worth = np.cumsum((put_shares * strike)[::-1])[::-1] - puts_above * strike
-    call_worth = np.cumsum(call_shares) * strike - np.cumsum(call_shares * strike)
+    # going up a strike, puts lose and calls gain what is held on their side of it
+    steps = np.diff(strike)
+    call_worth, put_worth = np.zeros((2, len(strike)))
+    np.cumsum(np.cumsum(call_shares[:-1]) * steps, out=call_worth[1:])
+    np.cumsum((np.cumsum(put_shares[:0:-1]) * steps[::-1]), out=put_worth[-2::-1])
     return float(strike[np.argmin(call_worth + put_worth)])
 
 

@@ -207,18 +207,27 @@ def mark(group: I64, among: Bools, out: Bools) -> None:
 
 
 @kernel
-def add_series(series: I64, rows: I64, gex: F64, used: Bools, open_interest: F64, out: F64) -> None:
+def add_series(starts: I64, rows: I64, gex: F64, used: Bools, open_interest: F64, out: F64) -> None:
     """Add one leg's nodes to their series' row of `out`, shape (s, 6): net, gross, open interest, and how many contracts
-    have a known one, are listed, are in the sums."""
-    for i in range(series.size):
-        s = series[i]
-        out[s, 0] += gex[i]
-        out[s, 1] += abs(gex[i])
-        if not np.isnan(open_interest[i]):
-            out[s, 2] += open_interest[i]
-            out[s, 3] += 1.0
-        out[s, 4] += rows[i] >= 0
-        out[s, 5] += used[i]
+    have a known one, are listed, are in the sums. Series s has the nodes from starts[s] to starts[s + 1]."""
+    for s in range(out.shape[0]):
+        part = slice(starts[s], starts[s + 1])
+        net, gross, held, known, listed, summed = 0.0, 0.0, 0.0, 0, 0, 0
+        exposure, counts, row, use = gex[part], open_interest[part], rows[part], used[part]
+        for i in range(exposure.size):
+            counted = not np.isnan(counts[i])
+            net += exposure[i]
+            gross += abs(exposure[i])
+            held += counts[i] if counted else 0.0
+            known += 1 if counted else 0
+            listed += 1 if row[i] >= 0 else 0
+            summed += 1 if use[i] else 0
+        out[s, 0] += net
+        out[s, 1] += gross
+        out[s, 2] += held
+        out[s, 3] += known
+        out[s, 4] += listed
+        out[s, 5] += summed
 
 
 @kernel
@@ -268,14 +277,14 @@ def count_sources(source: I8, call_used: Bools, put_used: Bools, out: I64) -> No
 
 
 @kernel
-def covered(live: Bools, used: Bools, open_interest: F64, out: F64) -> None:
-    """Add a leg's known open interest to `out`: that of live contracts, and that of contracts in the sums."""
+def covered(live: Bools, used: Bools, open_interest: F64) -> tuple[float, float]:
+    """A leg's known open interest: that of live contracts, and that of contracts in the sums."""
+    whole, part = 0.0, 0.0
     for i in range(live.size):
-        if not np.isnan(open_interest[i]):
-            if live[i]:
-                out[0] += open_interest[i]
-            if used[i]:
-                out[1] += open_interest[i]
+        held = 0.0 if np.isnan(open_interest[i]) else open_interest[i]
+        whole += held if live[i] else 0.0
+        part += held if used[i] else 0.0
+    return whole, part
 
 
 @kernel
@@ -303,8 +312,7 @@ def mean_trusts(
     The spread's is 1 / (1 + half the distance of x at bid and at ask over x), the age's 1 / (1 + age / half_age_ms) of
     the leg that was quoted last; an unknown spread counts 0, an unknown age (0) half. NaN where there is no exposure.
     """
-    total = 0.0
-    out[:] = 0.0
+    total, by_vol, by_forward, by_spread, by_age = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(series.size):
         g = abs(call_gex[i]) + abs(put_gex[i])
         if not g > 0.0:
@@ -313,12 +321,11 @@ def mean_trusts(
         newest = max(call_ms[i] if call_row[i] >= 0 else 0, put_ms[i] if put_row[i] >= 0 else 0)
         age = np.float64(max(now_ms - newest, 0)) if newest > 0 else half_age_ms
         total += g
-        out[0] += g * vol_trust[vol_source[i]]
-        out[1] += g * forward_trust[forward_source[series[i]]]
-        out[2] += g * spread if np.isfinite(spread) else 0.0
-        out[3] += g / (1.0 + age / half_age_ms)
-    for k in range(4):
-        out[k] /= total
+        by_vol += g * vol_trust[vol_source[i]]
+        by_forward += g * forward_trust[forward_source[series[i]]]
+        by_spread += g * spread if np.isfinite(spread) else 0.0
+        by_age += g / (1.0 + age / half_age_ms)
+    out[0], out[1], out[2], out[3] = by_vol / total, by_forward / total, by_spread / total, by_age / total
 
 
 @kernel
@@ -343,3 +350,11 @@ def collapse(
             columns[2, n], columns[3, n] = strike[i], weight
             n += 1
     return n
+
+
+@kernel
+def mark_changed(old: F64, new: F64, out: Bools) -> None:
+    """Set `out` where old and new differ; unknown (NaN) is like unknown."""
+    for i in range(out.size):
+        same = old[i] == new[i] or (np.isnan(old[i]) and np.isnan(new[i]))
+        out[i] |= not same

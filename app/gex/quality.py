@@ -88,10 +88,8 @@ def _excluded(
 def _coverage(surface: Surface, chosen: Bools, legs: Legs) -> float | None:
     """Share of the known open interest of live contracts that is in the sums; None where none is known."""
     live = chosen & surface.node_alive
-    held = np.zeros(2)
-    for leg in legs:
-        node_kernels.covered(live, leg.used, leg.open_interest, held)
-    total, used = held.tolist()
+    sums = [node_kernels.covered(live, leg.used, leg.open_interest) for leg in legs]
+    total, used = (sum(parts) for parts in zip(*sums, strict=True))
     return used / total if total > 0 else None
 
 

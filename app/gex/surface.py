@@ -152,7 +152,8 @@ def fit(chain: Chain, *, rate: float | None = None, default_rate: float | None =
     gap, spread = call.mid - put.mid, call.spread + put.spread
     r, source = _rate(chain, rate, default_rate, layout, gap, spread, years, spot)
     discount = np.exp(-r * np.maximum(years, 0.0))
-    forward, forward_source = series_forwards(layout, gap, spread, discount, years, alive, spot, r)
+    usable = np.isfinite(gap) & alive[layout.node_series]
+    forward, forward_source = series_forwards(layout, gap, spread, usable, discount, years, alive, spot, r)
     total_vol, vol_source = _total_vols(chain, layout, call, put, forward, discount, years)
     return Surface(
         chain,
@@ -195,6 +196,7 @@ def series_forwards(
     layout: Layout,
     gap: F64,
     spread: F64,
+    usable: Bools,
     discount: F64,
     years: F64,
     alive: Bools,
@@ -206,7 +208,6 @@ def series_forwards(
     forward = np.full(len(years), np.nan)
     if math.isnan(spot) or not alive.any():
         return forward, source
-    usable = np.isfinite(gap) & alive[layout.node_series]
     series_kernels.parity_forwards(
         layout.starts, layout.strike, gap, spread, usable, discount, np.full(len(years), spot), forward
     )

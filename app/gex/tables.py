@@ -35,8 +35,10 @@ def strike_table(surface: Surface, legs: Legs, live: Bools) -> tuple[StrikeTable
     layout = surface.layout
     rows = np.empty(len(layout.strikes), bool)
     node_kernels.mark(layout.node_strike, live, rows)
-    calls, puts = (_by_strike(layout, leg, live)[:, rows] for leg in legs)
-    strike = layout.strikes[rows]
+    calls, puts = (_by_strike(layout, leg, live) for leg in legs)
+    strike = layout.strikes
+    if not rows.all():
+        strike, calls, puts = strike[rows], calls[:, rows], puts[:, rows]
     table = StrikeTable(strike, calls[0], puts[0], calls[1], puts[1], calls[2], puts[2])
     return table, max_pain(strike, calls[3], puts[3])
 
@@ -79,9 +81,7 @@ def summaries(surface: Surface, legs: Legs, shown: Bools) -> tuple[ExpirySummary
     series = np.flatnonzero(shown)
     sums = np.zeros((len(shown), 6))
     for leg in legs:
-        node_kernels.add_series(
-            surface.layout.node_series, leg.row, leg.gex, leg.used, leg.open_interest, sums
-        )
+        node_kernels.add_series(surface.layout.starts, leg.row, leg.gex, leg.used, leg.open_interest, sums)
     x_atm, straddle = surface.money
     with np.errstate(all="ignore"):
         atm_vol, sigma_move = x_atm / np.sqrt(surface.years), surface.spot * np.expm1(x_atm)

@@ -98,7 +98,7 @@ def test_it_is_nearer_to_the_vendors_sum_than_no_rate_or_three_decimals(name: st
     gamma = contract_gamma(surface)
     rows = surface.layout.row_series
     live = np.isfinite(gamma) & (chain.quotes.iv > 0)
-    x = np.where(live, chain.quotes.iv, np.nan) * np.sqrt(surface.years[rows])
+    x = np.where(live, chain.quotes.iv, np.nan) * np.sqrt(np.maximum(surface.years[rows], 0.0))
     d1 = np.log(chain.spot / chain.contracts.strike) / x + x / 2
     flat = np.exp(-(d1**2) / 2) / (np.sqrt(2 * np.pi) * chain.spot * x)
     ours = abs(gamma_sum(chain, gamma) - vendor)
