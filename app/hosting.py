@@ -29,7 +29,7 @@ from app.keeper import READY, Plan
 from app.log import configure
 from app.processes import app_command, die_with_parent, end, spawn
 from app.services import Services, build_services, demo_sign_in
-from app.settings import Settings, get_settings, is_loopback
+from app.settings import Settings, bracketed, get_settings, is_loopback
 from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Hosting:
 
     def when_ready(self, server: Any) -> None:
         """Say where the dashboard is, and from now on end with the keeper."""
-        _say(f"Dashboard: {home(self.settings)}/ ({_what(self.settings)}). Ctrl-C ends it.")
+        _say(f"Dashboard: {self.settings.home}/ ({_what(self.settings)}). Ctrl-C ends it.")
         if self._keeper is None:
             return
         master = os.getpid()
@@ -167,7 +167,7 @@ def prepare() -> Hosting:
 
 def address(settings: Settings) -> str:
     """HOST:PORT, with brackets around an IPv6 address."""
-    return f"{_bracketed(settings.host)}:{settings.port}"
+    return f"{bracketed(settings.host)}:{settings.port}"
 
 
 def refuse_open_door(settings: Settings, bound: list[str]) -> None:
@@ -185,18 +185,6 @@ def refuse_open_door(settings: Settings, bound: list[str]) -> None:
             )
 
 
-def home(settings: Settings) -> str:
-    """The address that a browser on this machine opens, without a slash at the end."""
-    if settings.public_url:
-        return settings.public_url
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "localhost") else settings.host  # noqa: S104
-    return f"http://{_bracketed(host)}:{settings.port}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
 def _environment(settings: Settings, redis_folder: str, demo_port: int) -> dict[str, str]:
     """What the other processes must know that the user's settings don't say."""
     added = {"REDIS_URL": f"unix://{redis_folder}/{SOCKET_NAME}"} if redis_folder else {}
@@ -207,7 +195,7 @@ def _environment(settings: Settings, redis_folder: str, demo_port: int) -> dict[
             "SCHWAB_APP_SECRET": APP_SECRET,
             "SCHWAB_API_URL": f"http://127.0.0.1:{demo_port}",
             # back to this server itself, over plain http
-            "SCHWAB_CALLBACK_URL": f"{home(settings)}/login/callback",
+            "SCHWAB_CALLBACK_URL": f"{settings.home}/login/callback",
             # the simulator's login must never take the place of the one with Schwab
             "DATA_DIR": str(settings.data_dir / "demo"),
         }

@@ -166,6 +166,12 @@ class Settings(BaseSettings):
         return is_loopback(self.host)
 
     @property
+    def home(self) -> str:
+        """The address that a browser opens: PUBLIC_URL, else this machine's own. No slash at the end."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host  # noqa: S104
+        return self.public_url or f"http://{bracketed(host)}:{self.port}"
+
+    @property
     def is_public(self) -> bool:
         """Whether pages need no sign-in."""
         if self.access:
@@ -178,6 +184,11 @@ class Settings(BaseSettings):
         values = (self.schwab_app_key, self.schwab_app_secret, self.token_key)
         known = [value.get_secret_value() for value in values]
         return [value for value in [*known, _password(self.redis_url)] if value]
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands before `:PORT`, an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def is_loopback(host: str) -> bool:

@@ -115,16 +115,13 @@ class CallbackListener(ThreadingHTTPServer):
 
 def origin_finder(settings: Settings, pending: PendingLogins) -> Origin:
     """Finds where a login began; where that isn't known, the server's own address, whose page says what is wrong."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
-    host = f"[{host}]" if ":" in host else host
-    fallback = settings.public_url.rstrip("/") or f"http://{host}:{settings.port}"
 
     def origin(state: str) -> str:
         try:
             login = pending.peek(state) if state else None
         except CacheError:
             login = None
-        return login.origin if login and is_ours(login.origin, settings) else fallback
+        return login.origin if login and is_ours(login.origin, settings) else settings.home
 
     return origin
 

@@ -63,7 +63,7 @@ def test_listening_beyond_host_is_the_users_choice_when_access_is_set() -> None:
 def test_the_address_that_is_shown_is_one_that_a_browser_can_open(
     given: dict[str, object], address: str
 ) -> None:
-    assert hosting.home(settings(**given)) == address
+    assert settings(**given).home == address
 
 
 def test_credentials_end_the_demo_unless_it_is_forced() -> None:
