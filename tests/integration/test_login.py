@@ -15,7 +15,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import redis
 import requests
-import urllib3
 from werkzeug.serving import make_server as make_http_server
 
 from app.access.listener import CallbackListener, origin_finder
@@ -31,7 +30,6 @@ from tests.simulation import running_simulator
 from tests.support import free_port
 
 pytestmark = pytest.mark.redis
-urllib3.disable_warnings()
 
 
 @dataclass
