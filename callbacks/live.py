@@ -102,7 +102,7 @@ def respond(desk: Desk, request: LiveRequest) -> Answered:
     except GexError as error:
         return Answered(ack | _problem(error), None)
     if result is None:
-        return Answered(ack | {"waiting": True}, None)
+        return Answered(ack | {"waiting": True, "symbol": symbol}, None)
     ack |= _version(result.loaded.version)
     if request.have == result.etag:
         return Answered(ack, None)

@@ -70,6 +70,7 @@ def test_a_symbol_without_a_chain_is_awaited(store: MemoryStore) -> None:
     answered = ask(store)
     assert answered.picture is None
     assert answered.ack["waiting"] is True
+    assert answered.ack["symbol"] == "SPX"
 
 
 def test_a_text_that_is_no_symbol_is_answered_with_words(store: MemoryStore) -> None:
