@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 from app import __version__
 from app.errors import GexError
@@ -21,12 +22,19 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse, with its errors in one line like all of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}. See {self.prog} --help\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors of ours become one line on stderr."""
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
         args.insert(0, "run")
-    parser = argparse.ArgumentParser(prog="python -m app", description="Live gamma exposure.")
+    parser = Parser(prog="python -m app", description="Live gamma exposure.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():

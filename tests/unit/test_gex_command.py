@@ -306,7 +306,8 @@ def test_wrong_options_are_usage_errors(
         main(["gex", str(chain_file), *options])
     out, err = capsys.readouterr()
     assert (stopped.value.code, out) == (2, "")
-    assert "error:" in err
+    assert err.startswith("error:")
+    assert err.count("\n") == 1
 
 
 def test_a_wholly_settled_chain_says_so_and_invents_nothing(
