@@ -348,3 +348,12 @@ def test_without_a_cache_a_session_that_was_seen_stays_good(
     page = client.get("/gex/SPX", headers={"Accept": "text/html"})
     assert page.status_code == 503
     assert "Redis is away." in page.text
+
+
+def test_the_sign_in_page_says_why_the_data_are_simulated(tmp_path: Path) -> None:
+    other = make_server(tmp_path / "other", schwab_api_url="http://127.0.0.1:9").test_client()
+    words = other.get("/login").text
+    assert "SCHWAB_API_URL is not Schwab" in words
+    assert "This is the demo" not in words
+    demo = make_server(tmp_path / "demo", force_demo=True).test_client()
+    assert "This is the demo" in demo.get("/login").text
