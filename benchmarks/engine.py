@@ -207,17 +207,26 @@ def quantlib_vols(i: Inputs, price: np.ndarray, n: int) -> None:
         ql.blackFormulaImpliedStdDev(kind, k, f, p, 1.0, 0.0, 0.1, 1e-10, 200)
 
 
+def changed_rows(chain: Chain, n: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """n times 500 rows with bids and asks a tick off: what a feed would hand over."""
+    rng, frames = np.random.default_rng(5), []
+    for _ in range(n):
+        rows = rng.choice(len(chain), 500, replace=False)
+        shift = rng.choice([-0.05, 0.0, 0.05], 500)
+        bid = np.maximum(chain.quotes.bid[rows] + shift, 0.0)
+        frames.append((rows, bid, np.maximum(chain.quotes.ask[rows] + shift, bid + 0.05)))
+    return frames
+
+
 def cycle(chain: Chain, i: Inputs) -> dict[str, Any]:
     right = np.where(i.strike >= i.forward, "C", "P")
     price = black(i.forward, i.strike, i.x, right)
     engine = Engine(chain)
-    rng = np.random.default_rng(5)
+    frames = iter(changed_rows(chain, ROUNDS + 1))
 
     def change() -> None:
-        rows = rng.choice(len(chain), 500, replace=False)
-        shift = rng.choice([-0.05, 0.0, 0.05], 500)
-        bid = np.maximum(chain.quotes.bid[rows] + shift, 0.0)
-        engine.update(rows, bid=bid, ask=np.maximum(chain.quotes.ask[rows] + shift, bid + 0.05))
+        rows, bid, ask = next(frames)
+        engine.update(rows, bid=bid, ask=ask)
         engine.levels()
 
     state = {"up": True}

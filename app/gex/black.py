@@ -66,7 +66,9 @@ def otm_total_vol(time_value: F64, forward: F64, strike: F64, guess: F64 | None 
         forward, strike: $.
         guess: x known to be near, such as the last one: saves a step where it is given and finite.
     """
-    value, forward, strike = np.broadcast_arrays(time_value, forward, strike)
+    value = np.asarray(time_value)
+    if not value.shape == np.shape(forward) == np.shape(strike):
+        value, forward, strike = np.broadcast_arrays(value, forward, strike)
     shape, n = value.shape, value.size
     value, forward, strike = (
         np.ascontiguousarray(column, np.float64).reshape(n) for column in (value, forward, strike)
