@@ -108,8 +108,11 @@ def _fallbacks(surface: Surface, chosen_series: Bools, legs: Legs) -> dict[str, 
 def _confidence(surface: Surface, coverage: float | None, legs: Legs) -> float | None:
     """Coverage times the gamma-weighted means of four trusts: volatility source, forward source, spread, quote age.
 
+    None while expiries of the chain are missing: what a part tells of the whole is not known.
     Outside the session the chain's newest quote counts as now: a closing quote isn't stale at the weekend.
     """
+    if surface.chain.missing_expiries:
+        return None
     layout, quote_ms = surface.layout, surface.chain.quotes.quote_ms
     now = surface.chain.as_of_ms if surface.chain.session == "open" else int(quote_ms.max(initial=0))
     trusts = np.empty(4)

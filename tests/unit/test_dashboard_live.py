@@ -236,6 +236,7 @@ def test_a_picture_says_how_many_dates_of_the_chain_are_missing(store: MemorySto
     picture = ask(store).picture
     assert picture
     assert picture["missing"] == 3
+    assert picture["quality"]["confidence"] is None
 
 
 def test_tabs_that_ask_the_same_share_one_picture(store: MemoryStore, chain: Chain) -> None:
