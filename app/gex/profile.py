@@ -15,8 +15,8 @@ F64 = NDArray[np.float64]
 LEVELS = 200
 SPAN = 0.2
 _RATIOS = np.geomspace(1 - SPAN, 1 + SPAN, LEVELS)
-# A total below this share of all terms' sizes is rounding, and its sign says nothing.
-_NOISE = 1e-12
+# A total below this share of all terms' sizes is near rounding: its sign, or where that changes, says nothing.
+_NOISE = 1e-9
 _ROOT_TOLERANCE = 1e-12
 # Newton's method doubles the digits at each step: after a move this small nothing is left to gain.
 _NEWTON_STEPS, _SETTLED = 8, 1e-9
