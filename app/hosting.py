@@ -71,9 +71,11 @@ class Hosting:
             refuse_open_door(self.settings, [str(bound) for bound in server.cfg.bind])
             if self.plan:
                 self._keeper = _start_keeper(self.plan)
+            _warm_up()
         except GexError as error:
             sys.exit(f"error: {error.line}")
-        _warm_up()
+        except KeyboardInterrupt:  # before gunicorn's own loop, which would take it without a traceback
+            sys.exit(130)
         gc.collect()
         gc.freeze()  # what was loaded stays shared: no collection in a worker touches, and so copies, its pages
 
