@@ -63,7 +63,9 @@ def _header() -> html.Header:
             html.Nav(id="views", **attributes({"aria-label": "Views"})),
             html.Div(
                 [
-                    html.Span("Simulated data", id="simulated", className="tag", hidden=True, title=_SIMULATED),
+                    html.Span(
+                        "Simulated data", id="simulated", className="tag", hidden=True, title=_SIMULATED
+                    ),
                     html.Span(
                         [
                             html.Span(className="mark", **attributes({"aria-hidden": "true"})),
