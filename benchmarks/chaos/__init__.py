@@ -1,0 +1,1 @@
+"""Faults done to the real product, and what came of them. `python -m benchmarks.chaos --help`."""
