@@ -14,7 +14,7 @@ from app.gex.params import Bucket, Params
 from app.market.symbols import canonical
 from app.models import Side, Unit, Weight
 
-BUCKETS = ("all", "0dte", "week", "month")
+BUCKETS = ("all", "0dte", "week", "month", "ex_next")
 MAX_EXPIRIES = 100
 
 
@@ -61,7 +61,7 @@ class GexQuery(Query):
 
     expiries: str = Field(
         "all",
-        description="all, 0dte, week, month, or dates (YYYY-MM-DD) separated by commas",
+        description="all, 0dte, week, month, ex_next (all but the nearest expiry), or dates (YYYY-MM-DD) separated by commas",
         json_schema_extra={"example": "0dte"},
     )
     side: Side = Field(

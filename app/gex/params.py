@@ -10,7 +10,7 @@ Side = Literal["naive", "inverted", "long"]
 Weight = Literal["oi", "volume", "oi_plus_volume", "flow"]
 Unit = Literal["per_1pct", "per_point"]
 Walls = Literal["gross", "net"]
-Bucket = Literal["all", "0dte", "week", "month"]
+Bucket = Literal["all", "0dte", "week", "month", "ex_next"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Params:
         unit: dollars per 1 % move or per point.
         walls: whether walls are the largest gross call and put exposure or the largest net strike.
         bucket: "0dte" expires on the exchange day of as_of (or the nearest expiry where none does),
-            "week" up to the coming Friday, "month" up to 31 days, "all".
+            "week" up to the coming Friday, "month" up to 31 days, "ex_next" all but the nearest expiry, "all".
         expiries: exactly these dates, when not empty; overrides bucket.
     """
 

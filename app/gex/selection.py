@@ -28,6 +28,8 @@ def chosen_dates(surface: Surface, params: Params) -> frozenset[date]:
     live = sorted({s.expiry for s, alive in zip(surface.layout.series, surface.alive, strict=True) if alive})
     if params.bucket == "0dte":
         return frozenset([today] if today in live else live[:1])
+    if params.bucket == "ex_next":
+        return frozenset(live[1:])
     return frozenset(d for d in live if d <= _last_day(today, params))
 
 
