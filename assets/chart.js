@@ -23,7 +23,7 @@
     const kind = `${answer.symbol} ${new URLSearchParams(key.split("?")[1] || "").get("view") || "overview"}`;
     if (drawn.kind !== kind) Object.assign(drawn, { range: null, held: {}, kind });
     if (drawn.key !== key) drawn.held = {};
-    Object.assign(drawn, { answer, key, zoom, traces: answer.traces.map(gex.decode.trace).flatMap(filled) });
+    Object.assign(drawn, { answer, key, zoom, traces: (answer.traces || []).map(gex.decode.trace).flatMap(filled) });
     await ready();
     render();
   }
@@ -55,10 +55,28 @@
 
   function render() {
     const { answer } = drawn;
-    if (!answer || !answer.panels.length || !box() || !globalThis.Plotly) return;
+    if (!answer || !box() || !globalThis.Plotly || !box().clientWidth) return;
+    if (answer.plain) renderPlain(answer.plain);
+    else if (answer.panels?.length) renderPanels(answer);
+  }
+
+  /** A chart that isn't on the price axis; drawn again only when it would look different. */
+  function renderPlain(plain) {
+    const colors = gex.theme.tokens();
+    const [width, height] = [box().clientWidth, Math.max(MIN_HEIGHT, box().clientHeight)];
+    const looks = JSON.stringify([plain, width, height, colors]);
+    if (looks === drawn.looks && drawn.listening === plot()) return;
+    const { data, layout, frame } = gex.plain.figure(plain, width, height, colors);
+    Object.assign(drawn, { frame: null, shown: null, looks, size: frame });
+    document.getElementById("page").removeAttribute("data-zoomed");
+    box().style.minHeight = `${frame.height}px`;
+    globalThis.Plotly.react(plot(), data, layout, CONFIG);
+    listen();
+  }
+
+  function renderPanels(answer) {
     const colors = gex.theme.tokens();
     const width = box().clientWidth;
-    if (!width) return;
     const frame = gex.layout.frame(answer.panels, width, Math.max(MIN_HEIGHT, box().clientHeight));
     const range = drawn.zoom || gex.axis.follow(drawn.range, answer.range, answer.levels.spot);
     if (!drawn.zoom) drawn.range = range;
@@ -69,7 +87,7 @@
     const marks = gex.lines.draw(frame, range, answer.levels, colors);
     layout.shapes = marks.shapes;
     layout.annotations.push(...marks.annotations);
-    Object.assign(drawn, { frame, looks, shown: range });
+    Object.assign(drawn, { frame, looks, shown: range, size: frame });
     document.getElementById("page").toggleAttribute("data-zoomed", Boolean(drawn.zoom));
     box().style.minHeight = `${frame.height}px`;
     globalThis.Plotly.react(plot(), traces(frame, range, colors), layout, CONFIG);
@@ -174,10 +192,17 @@
     if (drawn.listening === plot()) return;
     drawn.listening = plot();
     plot().on("plotly_relayout", (change) => {
+      if (!drawn.frame) return; // not on the price axis: plotly.js keeps such a zoom by itself
       const [low, high] = [change["yaxis.range[0]"], change["yaxis.range[1]"]];
       if (gex.format.known(low) && gex.format.known(high)) gex.zoom.set([Math.max(0, low), high]);
     });
-    plot().on("plotly_doubleclick", () => gex.zoom.set(null));
+    plot().on("plotly_doubleclick", () => (drawn.frame ? gex.zoom.set(null) : unzoom()));
+  }
+
+  /** The ranges that a plain chart began with. */
+  function unzoom() {
+    const { data, layout } = gex.plain.figure(drawn.answer.plain, drawn.size.width, drawn.size.height, gex.theme.tokens());
+    globalThis.Plotly.react(plot(), data, { ...layout, uirevision: performance.now() }, CONFIG);
   }
 
   if (typeof document !== "undefined") {
@@ -187,7 +212,7 @@
 
   /** Save the picture, on the page's own background and with a line that says what it is. */
   async function save() {
-    const { answer, frame } = drawn;
+    const { answer, size: frame } = drawn;
     if (!answer || !frame || !globalThis.Plotly) return;
     const colors = gex.theme.tokens();
     const text = `${answer.symbol}  ${gex.format.date(answer.as_of)} ${gex.format.clock(answer.as_of)}${answer.source === "simulator" ? "  simulated data" : ""}`;

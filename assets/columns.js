@@ -45,8 +45,36 @@
     greeks_by_expiry: [EXPIRIES[0], ...GREEKS],
   };
 
+  const unknownOr = (value, text) => (f().known(value) ? text(value) : f().UNKNOWN);
+  // how a value of a column that the server describes is written
+  const AS = {
+    text: (value) => value ?? f().UNKNOWN,
+    price: (value) => f().price(value),
+    strike: (value) => f().strike(value ?? NaN),
+    points: (value) => f().points(value),
+    percent: (value) => percent(value, 1),
+    move: (value) => unknownOr(value, () => `\u00b1${f().price(value, 1)}`),
+    share: (value) => f().percent(value),
+    dollars: (value) => f().dollars(value, true),
+    integer: (value) => f().integer(value),
+    number: (value) => unknownOr(value, () => f().price(value, 3)),
+    span: (value) => f().span(value),
+    clock: (value) => f().clock(value),
+    instant: (value) => unknownOr(value, () => `${f().date(value)} ${f().clock(value)}`),
+  };
+
+  let described = { key: "", columns: [] };
+  /** Columns that an answer describes itself: [{id, name, as, left, bar, signed}]. */
+  function own(said) {
+    const key = JSON.stringify(said);
+    if (described.key !== key) {
+      described = { key, columns: said.map((column) => ({ ...column, text: (row) => AS[column.as || "text"](row[column.id]) })) };
+    }
+    return described.columns;
+  }
+
   /** The columns of an answer's table. */
-  const of = (answer) => KINDS[answer.columns] || STRIKES;
+  const of = (answer) => (Array.isArray(answer.columns) ? own(answer.columns) : KINDS[answer.columns] || STRIKES);
 
   gex.columns = { of, GREEKS };
 })();

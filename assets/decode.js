@@ -8,7 +8,7 @@
     const text = atob(spec.bdata);
     const bytes = new Uint8Array(text.length);
     for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    return new Float32Array(bytes.buffer);
+    return new (spec.dtype === "f8" ? Float64Array : Float32Array)(bytes.buffer);
   }
 
   /** Rows of a spec that has a shape: views, not copies. */

@@ -35,6 +35,7 @@
     if (refreshing) return verdict("connecting", null, "What is shown is from before; the newest is being fetched.", "Refreshing");
     if (ack.problem) return verdict("down", null, ack.problem.message);
     if (!answer) return verdict("connecting", null, "Waiting for the first chain.");
+    if (answer.chainless) return ofFeed(ack, now);
     // before the feed: its own account is kept in the same cache
     if (answer.stale) return lastCopy(answer);
     return feedLost(ack, answer, now) || held(ack, answer, now) || byAge(ack, answer, now);
@@ -45,6 +46,13 @@
 
   const lastCopy = (answer) =>
     verdict("stale", answer.published, "The cache can’t be read: this is the last copy. It is tried again all the time.");
+
+  /** Of a view that shows no chain: the cache's and the feed's own state. */
+  function ofFeed(ack, now) {
+    if (ack.cache && !ack.cache.healthy) return verdict("stale", null, "The cache can\u2019t be reached; it is tried again all the time.", "Cache down");
+    const alone = { source: ack.feed?.source, as_of: now, published: now };
+    return feedLost(ack, alone, now) || held(ack, alone, now) || byAge(ack, alone, now);
+  }
 
   function feedLost(ack, answer, now) {
     const feed = ack.feed;

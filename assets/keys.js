@@ -46,13 +46,16 @@
     "?": () => help(true),
   };
 
+  /** The link of the view whose key this is: its title ends with the key. */
+  const view = (key) => [...document.querySelectorAll("#views a")].find(({ title }) => title.endsWith(`(${key.toUpperCase()})`));
+
   function press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     if (event.key === "Escape") return closeMenus(null);
     if (byId("help")?.open) return;
     // space on a button or link is that button's own key
     if (event.key === " " && event.target.closest?.("a, button, summary")) return;
-    const tab = /^[1-9]$/.test(event.key) ? document.querySelectorAll("#views a")[Number(event.key) - 1] : null;
+    const tab = view(event.key);
     const action = tab ? () => tab.click() : KEYS[event.key];
     if (!action) return;
     event.preventDefault();

@@ -59,6 +59,7 @@
   function changeTo(key, pathname, search) {
     const symbolChanged = key.split("?")[0] !== tab.key.split("?")[0];
     tab.key = key;
+    document.getElementById("page").dataset.view = new URLSearchParams(search || "").get("view") || "overview";
     tab.firstSeq = tab.seq + 1; // answers to earlier questions are another page's
     tab.crop = gex.zoom.read(search);
     if (tab.crop) {
@@ -127,10 +128,13 @@
     }
     gex.status.notice("");
     document.getElementById("page").dataset.drawn = "true";
-    gex.tiles.update(answer, answer.key.split("?")[1] || "");
+    const query = answer.key.split("?")[1] || "";
+    if (answer.levels) gex.tiles.update(answer, query);
+    if (answer.summary) document.getElementById("summary").textContent = answer.summary;
     gex.cards.changed(answer.changed);
     gex.table.update(answer);
-    gex.chart.draw(answer, answer.key, gex.zoom.read(`?${answer.key.split("?")[1] || ""}`));
+    if (answer.stage) gex.stages[answer.stage]?.(document.getElementById("stage"), answer);
+    else gex.chart.draw(answer, answer.key, gex.zoom.read(`?${query}`));
   }
 
   let lastDates = "";
@@ -195,4 +199,6 @@
 
   globalThis.dash_clientside = Object.assign(globalThis.dash_clientside || {}, { live: { gate, heard, draw } });
   gex.live = { freeze, tab };
+  // views that draw themselves, by the name in an answer's `stage`: (element, answer) -> nothing
+  gex.stages ||= {};
 })();

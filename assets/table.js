@@ -8,20 +8,22 @@
   /** Fill the table from an answer; it is shown where it is asked for, and always where there is no picture. */
   function update(answer) {
     table.answer = answer;
-    const alone = Boolean(answer.rows);
+    const alone = Boolean(answer.rows) && !answer.plain && !answer.stage;
     const columns = gex.columns.of(answer);
-    if (columns !== table.columns) Object.assign(table, { columns, by: columns[0].id, down: !alone });
+    // strikes are read from the highest down, as on the ladder; all else from the first on
+    if (columns !== table.columns) Object.assign(table, { columns, by: answer.rows && !alone ? "" : columns[0].id, down: !answer.rows });
     const shown = alone || table.wanted;
     box().hidden = !shown;
-    document.getElementById("chart-box").hidden = shown;
-    document.getElementById("panels").dataset.shows = alone ? "rows" : shown ? "table" : "chart";
+    document.getElementById("chart-box").hidden = shown || Boolean(answer.stage);
+    document.getElementById("stage").hidden = shown || !answer.stage;
+    document.getElementById("panels").dataset.shows = alone ? "rows" : shown ? "table" : answer.stage ? "stage" : answer.plain ? "plain" : "chart";
     if (shown) render();
   }
 
   /** The table in place of the picture, or the picture again. */
   function toggle() {
     table.wanted = !table.wanted;
-    if (table.answer?.strikes) update(table.answer);
+    if (table.answer?.columns) update(table.answer);
     if (!table.wanted) gex.chart.render();
   }
 
@@ -53,6 +55,7 @@
   const unknown = (value) => value === null || value === undefined || Number.isNaN(value);
 
   function ordered() {
+    if (!table.by) return table.rows;
     const side = table.down ? -1 : 1;
     return [...table.rows].sort((one, other) => {
       const [a, b] = [one[table.by], other[table.by]];
@@ -97,16 +100,23 @@
     box().replaceChildren(built);
   }
 
+  /** A cell of a CSV. Text that a spreadsheet would take for a formula, or that holds a comma, is quoted as text. */
+  function cell(value) {
+    if (unknown(value)) return "";
+    if (typeof value !== "string") return String(value);
+    const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  }
+
   /** The rows as CSV, numbers bare, unknown empty. */
   function csv() {
     table.rows = listed();
-    const cell = (value) => (unknown(value) ? "" : String(value));
     const lines = [table.columns.map((column) => column.id), ...ordered().map((row) => table.columns.map(({ id }) => cell(row[id])))];
     return lines.map((cells) => cells.join(",")).join("\r\n") + "\r\n";
   }
 
   function save() {
-    if (!table.answer?.levels) return;
+    if (!table.answer?.columns) return;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
     link.download = `${fileName(table.answer)}.csv`;
@@ -115,7 +125,7 @@
   }
 
   /** A file's name: symbol and the instant of its data. */
-  const fileName = (answer) => `gex-${answer.symbol.replace("/", ".")}-${new Date(answer.as_of).toISOString().slice(0, 19).replaceAll(":", "")}Z`;
+  const fileName = (answer) => `gex-${(answer.symbol || "status").replace("/", ".")}-${new Date(answer.as_of).toISOString().slice(0, 19).replaceAll(":", "")}Z`;
 
   gex.table = { update, toggle, csv, save, fileName };
 })();

@@ -12,7 +12,7 @@ from dash import dcc, html
 
 from app.gex.params import Bucket
 from components.attributes import attributes
-from components.state import VIEWS, PageState
+from components.state import KEYS, VIEWS, PageState
 from components.words import BUCKET_WORDS, CHOICE_WORDS, GREEK_WORDS, VIEW_WORDS
 
 
@@ -31,15 +31,15 @@ def symbol_menu(symbol: str, followed: Iterable[str], state: PageState) -> html.
 
 
 def view_tabs(symbol: str, state: PageState) -> list[Any]:
-    """The views, as links with the choices kept."""
+    """The views, as links with the choices kept. A title ends with its key in brackets: assets/keys.js reads it there."""
     return [
         _link(
             VIEW_WORDS[view][0],
             page_url(symbol, state.choose("view", view)),
             current=view == state.view,
-            title=f"{VIEW_WORDS[view][1]} ({number})",
+            title=f"{VIEW_WORDS[view][1]} ({KEYS[view]})",
         )
-        for number, view in enumerate(VIEWS, 1)
+        for view in VIEWS
     ]
 
 

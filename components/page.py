@@ -114,6 +114,7 @@ def _desk() -> list[Any]:
                     id="chart-box",
                     **attributes({"aria-hidden": "true"}),
                 ),
+                html.Div(id="stage", hidden=True),
                 html.Div(
                     _skeleton(), id="skeleton", className="skeleton", **attributes({"aria-hidden": "true"})
                 ),
@@ -221,7 +222,7 @@ def _facts(title: str, id_: str, rows: tuple[tuple[str, str], ...]) -> html.Sect
 
 
 _KEYS = (
-    ("1 – 6", "views"),
+    ("1 – 9", "views, as their titles say"),
     ("/", "symbols"),
     ("[ ]", "expiry before, expiry after"),
     ("Space", "freeze and go on"),

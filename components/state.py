@@ -15,6 +15,19 @@ Show = Literal["net", "split"]
 By = Literal["strike", "expiry"]
 
 VIEWS: tuple[View, ...] = get_args(View)
+# The key of every view, also of those to come: a key keeps its meaning when a view is added.
+KEYS = {
+    "overview": "1",
+    "strikes": "2",
+    "surface": "3",
+    "profile": "4",
+    "greeks": "5",
+    "volatility": "6",
+    "expiries": "7",
+    "time": "H",
+    "compare": "8",
+    "status": "9",
+}
 _MAX_DATES = 100
 _MAX_QUERY = 4096
 

@@ -1,0 +1,126 @@
+/*
+ * Charts that aren't on the price axis: an answer's `plain`, made by components/plain.py. It says what to draw and in which
+ * cells of a grid the panels stand; here they get their place, the theme's colours and the usual look.
+ */
+"use strict";
+(() => {
+  const gex = (globalThis.gex ||= {});
+  const NARROW = 860;
+  const MARGIN = { l: 60, r: 28, t: 36, b: 44 };
+  const NARROW_MARGIN = { l: 48, r: 14, t: 32, b: 40 };
+  const GAP = { x: 72, y: 78 };
+  const STACK_HEIGHT = 250;
+  const STACK_GAP = 72;
+
+  /** The chart's size and panels in pixels: {width, height, narrow, margin, panels: [{...panel, x0, x1, y0, y1}]}. */
+  function frame({ grid, panels }, width, height) {
+    return width < NARROW ? stacked(panels, width) : placed(grid, panels, width, height);
+  }
+
+  function placed([columns, rows], panels, width, height) {
+    const m = MARGIN;
+    const cell = { x: (width - m.l - m.r - GAP.x * (columns - 1)) / columns, y: (height - m.t - m.b - GAP.y * (rows - 1)) / rows };
+    const box = (panel) => {
+      const [column, row, wide, high] = panel.at;
+      const [x0, y0] = [m.l + column * (cell.x + GAP.x), m.t + row * (cell.y + GAP.y)];
+      return { ...panel, x0, y0, x1: x0 + wide * cell.x + (wide - 1) * GAP.x, y1: y0 + high * cell.y + (high - 1) * GAP.y };
+    };
+    return { width, height, narrow: false, margin: m, panels: panels.map(box) };
+  }
+
+  function stacked(panels, width) {
+    const m = NARROW_MARGIN;
+    const box = (panel, k) => {
+      const y0 = m.t + k * (STACK_HEIGHT + STACK_GAP);
+      return { ...panel, x0: m.l, x1: width - m.r, y0, y1: y0 + STACK_HEIGHT };
+    };
+    const height = m.t + panels.length * STACK_HEIGHT + (panels.length - 1) * STACK_GAP + m.b;
+    return { width, height, narrow: true, margin: m, panels: panels.map(box) };
+  }
+
+  /** A copy in which "$positive" is the theme's colour of that name, "$positive40" the same with an opacity in hex. */
+  function themed(value, colors) {
+    if (typeof value === "string") return value[0] === "$" ? color(value.slice(1), colors) : value;
+    if (Array.isArray(value)) return value.map((part) => themed(part, colors));
+    if (!value || typeof value !== "object" || typeof value.bdata === "string") return value;
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, themed(part, colors)]));
+  }
+
+  function color(name, colors) {
+    const [, token, alpha] = /^([a-z]+)([0-9a-f]{2})?$/.exec(name) || [];
+    return colors[token] ? colors[token] + (alpha || "") : `$${name}`;
+  }
+
+  const axisName = (id) => id.replace(/^([xy])/, "$1axis");
+
+  function layout(plain, box, colors) {
+    const said = themed(plain.layout, colors);
+    const result = {
+      ...base(box, colors, plain.id),
+      ...said,
+      annotations: [...box.panels.flatMap((panel) => titles(panel, box, colors)), ...(said.annotations || [])],
+    };
+    for (const panel of box.panels) {
+      const [x, y] = [axisName(panel.x), axisName(panel.y)];
+      const at = domain(panel, box);
+      result[x] = { ...axis(panel.x1 - panel.x0, 70, colors), ...said[x], domain: at.x, anchor: panel.y, fixedrange: box.narrow };
+      result[y] = { ...axis(panel.y1 - panel.y0, 40, colors), ...said[y], domain: at.y, anchor: panel.x, fixedrange: box.narrow };
+    }
+    return result;
+  }
+
+  const base = (box, colors, id) => ({
+    width: box.width,
+    height: box.height,
+    margin: { ...box.margin, pad: 0 },
+    autosize: false,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: colors.font, size: 11, color: colors.muted },
+    showlegend: false,
+    hovermode: "closest",
+    hoverlabel: { bgcolor: colors.raised, bordercolor: colors.line, font: { family: colors.font, size: 12, color: colors.text }, align: "left" },
+    dragmode: box.narrow ? false : "zoom",
+    uirevision: id,
+  });
+
+  const axis = (length, each, colors) => ({
+    nticks: Math.max(3, Math.round(length / each)),
+    gridcolor: colors.grid,
+    zeroline: false,
+    zerolinecolor: colors.muted,
+    ticks: "outside",
+    ticklen: 4,
+    tickcolor: colors.line,
+    tickfont: { size: 11, color: colors.muted },
+    tickangle: 0,
+    automargin: false,
+  });
+
+  function domain(panel, { width, height, margin }) {
+    const [w, h] = [width - margin.l - margin.r, height - margin.t - margin.b];
+    return {
+      x: [(panel.x0 - margin.l) / w, (panel.x1 - margin.l) / w],
+      y: [1 - (panel.y1 - margin.t) / h, 1 - (panel.y0 - margin.t) / h],
+    };
+  }
+
+  /** What stands over a panel, and under it what its horizontal axis counts. */
+  function titles(panel, box, colors) {
+    const at = domain(panel, box);
+    const note = (text, y, yanchor, yshift) => ({
+      text, xref: "paper", yref: "paper", x: at.x[0], y, xanchor: "left", yanchor, yshift, showarrow: false,
+      font: { size: 11.5, color: colors.muted },
+    });
+    const under = panel.below ? [note(panel.below, at.y[0], "top", -22)] : [];
+    return [note(panel.title, at.y[1], "bottom", 8), ...under];
+  }
+
+  /** The figure that plotly.js draws, for a box of this size: {data, layout, frame}. */
+  function figure(plain, width, height, colors) {
+    const box = frame(plain, width, height);
+    return { data: themed(plain.data, colors), layout: layout(plain, box, colors), frame: box };
+  }
+
+  gex.plain = { figure };
+})();
