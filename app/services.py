@@ -11,8 +11,9 @@ from app.cache.embedded import is_embedded
 from app.cache.results import Results
 from app.cache.slot import RedisSlot
 from app.schwab.oauth import OAuth
-from app.schwab.tokens import FileSlot, Slot, TokenCipher, TokenStore
+from app.schwab.tokens import TokenCipher, TokenStore
 from app.settings import SCHWAB_API, Settings
+from app.slots import FileSlot, Slot
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from app.feed.service import Feed
 from app.market.chain import Chain
 from app.models import SchwabConnection
 from app.schwab.oauth import OAuth
-from app.schwab.tokens import FileSlot, TokenCipher, TokenStore
+from app.schwab.tokens import TokenCipher, TokenStore
 from app.settings import Settings, load_settings
 from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
 from app.simulator.person import approve
+from app.slots import FileSlot
 from tests.support import eventually
 
 

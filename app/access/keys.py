@@ -15,8 +15,8 @@ from app.cache.base import Store
 from app.cache.slot import RedisSlot
 from app.errors import CacheError, GexError
 from app.log import redact
-from app.schwab.tokens import FileSlot, Slot
 from app.settings import Settings
+from app.slots import FileSlot, Slot
 
 MOST_KEYS = 50
 LONGEST_NAME = 60

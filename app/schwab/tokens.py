@@ -1,30 +1,25 @@
 """The Schwab login at rest: one token set, encrypted, in a slot that every process of the product shares.
 
-A slot is a file (here) or a Redis key (app.cache); both come with a lock, so that only one process renews a token at a time.
+The slot's lock sees to it that only one process renews a token at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import tempfile
-import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from app.errors import AuthError, SettingsError, SignInNeeded
+from app.errors import SettingsError, SignInNeeded
 from app.log import redact
 from app.schwab.cures import trouble
+from app.slots import Slot, private_folder, temporary
 
 REFRESH_LIFE_S = 7 * 86_400
-_LOCK_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -57,53 +52,6 @@ class Token:
     def mark_refused(self) -> Token:
         """The same login, known to be over."""
         return replace(self, refused=True)
-
-
-class Slot(Protocol):
-    """Where one encrypted value lives, shared by processes."""
-
-    def read(self) -> bytes | None:
-        """The value; None when there is none."""
-
-    def write(self, value: bytes) -> None:
-        """Replace the value; readers see the old or the new one, never a part."""
-
-    def delete(self) -> None:
-        """Remove the value, if any."""
-
-    def lock(self) -> AbstractContextManager[object]:
-        """Exclusive among all processes and threads that share the slot; released when its holder dies."""
-
-
-class FileSlot:
-    """A slot in a file that only its owner can read (0600), replaced atomically."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> bytes | None:
-        try:
-            return self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise AuthError(f"The login file can't be read: {error}.") from error
-
-    def write(self, value: bytes) -> None:
-        _write_private(self._path, value)
-
-    def delete(self) -> None:
-        self._path.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        _private_folder(self._path.parent)
-        handle = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _flock(handle)
-            yield
-        finally:
-            os.close(handle)  # which also unlocks
 
 
 class TokenCipher:
@@ -172,9 +120,9 @@ class TokenStore:
 def _key_file(path: Path) -> str:
     """The key in `path`, made on first use; two processes starting at once agree on one key."""
     try:
-        _private_folder(path.parent)
+        private_folder(path.parent)
         if not path.exists():
-            fresh = _temporary(path, Fernet.generate_key())
+            fresh = temporary(path, Fernet.generate_key())
             with contextlib.suppress(FileExistsError):
                 os.link(fresh, path)
             os.unlink(fresh)
@@ -184,36 +132,3 @@ def _key_file(path: Path) -> str:
             f"DATA_DIR: the key file {path} can't be used: {error}",
             cure="Make DATA_DIR writable, or set TOKEN_KEY.",
         ) from error
-
-
-def _private_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _temporary(path: Path, value: bytes) -> str:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # created 0600
-    with os.fdopen(handle, "wb") as file:
-        file.write(value)
-        file.flush()
-        os.fsync(file.fileno())
-    return name
-
-
-def _write_private(path: Path, value: bytes) -> None:
-    try:
-        _private_folder(path.parent)
-        os.replace(_temporary(path, value), path)
-    except OSError as error:
-        raise AuthError(f"The login can't be stored: {error}.", cure="Make DATA_DIR writable.") from error
-
-
-def _flock(handle: int) -> None:
-    deadline = time.monotonic() + _LOCK_TIMEOUT_S
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise AuthError("Another process holds the login's lock and doesn't let go.") from None
-            time.sleep(0.02)

@@ -26,7 +26,8 @@ from app.schwab.http import decode_json, problem_of, read_document
 from app.schwab.oauth import OAuth, check_callback
 from app.schwab.pacing import Pacer
 from app.schwab.token_endpoint import TokenEndpoint
-from app.schwab.tokens import FileSlot, TokenCipher, TokenStore
+from app.schwab.tokens import TokenCipher, TokenStore
+from app.slots import FileSlot
 
 HTML = b"<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD></HTML>"
 

@@ -11,7 +11,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.errors import SettingsError, SignInNeeded
-from app.schwab.tokens import FileSlot, Token, TokenCipher, TokenStore
+from app.schwab.tokens import Token, TokenCipher, TokenStore
+from app.slots import FileSlot
 
 TOKEN = Token("I0.access-secret@", "refresh-secret@", 1000.0, 1000.0, 2800.0, "app")
 
