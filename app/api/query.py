@@ -61,7 +61,7 @@ class GexQuery(Query):
 
     expiries: str = Field(
         "all",
-        description="all, 0dte, week, month, ex_next (all but the nearest expiry), or dates (YYYY-MM-DD) separated by commas",
+        description="all, 0dte, week, month, ex_next (all but the nearest), or dates (YYYY-MM-DD) separated by commas",
         json_schema_extra={"example": "0dte"},
     )
     side: Side = Field(
