@@ -177,7 +177,9 @@
     // the steady clock stands still while a computer sleeps: only the wall clock tells
     if (wall - clocks.wall - (steady - clocks.steady) > 4000) resume();
     Object.assign(clocks, { wall, steady });
-    if (!document.hidden) show();
+    if (document.hidden) return;
+    show();
+    document.dispatchEvent(new CustomEvent("gex:second", { detail: { now: serverNow() } }));
   }
 
   /** Back in sight, or awake: nothing that is shown counts as live until the next answer, which is asked for at once. */
