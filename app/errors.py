@@ -13,6 +13,7 @@
     │   └── ResponseTooBig       502 "Body buffer overflow": split the request
     ├── FeedError            the stream or the background thread failed
     │   └── StreamClosed         the streamer's connection ended
+    ├── FollowRefused        an underlying can't be followed or dropped
     └── CacheError           Redis is missing, slow, full or read-only
         └── StaleWriter          a publish with an overtaken epoch was refused
 
@@ -114,10 +115,20 @@ class StreamClosed(FeedError):  # noqa: N818
         self.reason = reason
 
 
+class FollowRefused(GexError):  # noqa: N818
+    """An underlying can't be followed or dropped as asked."""
+
+
 class CacheError(GexError):
     """The cache can't be reached or can't take the write."""
 
     cure = "Check that Redis runs at REDIS_URL; the last chain is shown, with its age, until it returns."
+
+
+class ReadOnlyCache(CacheError):  # noqa: N818
+    """The connected Redis takes no writes: it is a replica, perhaps since another server took over."""
+
+    cure = "Point REDIS_URL at the primary, not at a replica."
 
 
 class StaleWriter(CacheError):  # noqa: N818

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import SettingsError, SymbolError
@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         description="The address browsers use, e.g. https://gex.example.com; empty on one's own machine.",
     )
     symbols: str = Field("SPX,SPY", description="Underlyings to follow, separated by commas.")
+    max_symbols: int = Field(
+        20, ge=1, le=200, description="Underlyings at most, those followed while running included."
+    )
     access: Literal["", "public", "private"] = Field(
         "",
         description="Who may look: public (anyone who reaches the port) or private (only who signed in). "
@@ -60,6 +63,9 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for machines.")
     workers: int = Field(0, ge=0, le=64, description="Web workers; 0 means one per core, four at most.")
     threads: int = Field(4, ge=1, le=64, description="Request threads in each worker.")
+    stream_clients: int = Field(
+        100, ge=0, le=5000, description="Open event streams of levels in each worker at most."
+    )
 
     redis_url: str = Field(
         "",
@@ -142,6 +148,14 @@ class Settings(BaseSettings):
         if address and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("not an address such as https://gex.example.com")
         return address
+
+    @model_validator(mode="after")
+    def _few_enough(self) -> Settings:
+        if len(self.symbol_list) > self.max_symbols:
+            raise ValueError(
+                f"SYMBOLS names {len(self.symbol_list)} underlyings, and MAX_SYMBOLS is {self.max_symbols}"
+            )
+        return self
 
     @property
     def symbol_list(self) -> list[str]:
