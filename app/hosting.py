@@ -28,7 +28,7 @@ from app.errors import CacheError, GexError, SettingsError
 from app.keeper import READY, Plan
 from app.log import configure
 from app.processes import app_command, die_with_parent, end, spawn
-from app.services import Services, build_services, demo_sign_in
+from app.services import Services, build_services
 from app.settings import Settings, bracketed, get_settings, is_loopback
 from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
 
@@ -116,11 +116,10 @@ class Hosting:
         del worker
         if self.settings.feed_mode != "thread":
             return
-        from app.feed.service import Feed
+        from app.listeners import make_feed
         from app.wsgi import services
 
-        sign_in = demo_sign_in(services.settings, services.oauth)
-        self._feed = Feed(services.settings, services.store, services.oauth, sign_in=sign_in)
+        self._feed = make_feed(services)
         self._feed.start()
 
     def worker_exit(self, server: Any, worker: Any) -> None:

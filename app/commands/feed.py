@@ -8,9 +8,9 @@ import threading
 
 from app.cache import MEMORY_URL
 from app.errors import SettingsError
-from app.feed.service import Feed
+from app.listeners import make_feed
 from app.log import configure
-from app.services import build_services, demo_sign_in
+from app.services import build_services
 from app.settings import get_settings
 
 
@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
     ended = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: ended.set())
-    feed = Feed(settings, services.store, services.oauth, sign_in=demo_sign_in(settings, services.oauth))
+    feed = make_feed(services)
     feed.start()
     ended.wait()
     feed.stop()

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 _EVENTS_WAITING = 200
 # Which problem is shown when there are several: the one that hides the others.
-_RANK = ("login", "stream", "sweep", "symbol", "cache", "life")
+_RANK = ("login", "stream", "sweep", "symbol", "cache", "life", "history", "tape", "alerts")
 
 
 class Board:
@@ -74,7 +74,7 @@ class Board:
     # --- problems ---------------------------------------------------------------------------------
 
     def trouble(self, where: str, error: GexError, *, about: str = "") -> None:
-        """Something is wrong at `where` (login, stream, sweep, symbol:X, cache, life) until `well(where)`."""
+        """Something is wrong at `where` (one of _RANK; symbol:X for one underlying) until `well(where)`."""
         text = f"{about}: {error}" if about else str(error)
         self._raise(where, error.code or type(error).__name__, text, error.cure)
 

@@ -13,6 +13,7 @@ from app.errors import CacheError
 from app.feed.board import Board
 from app.feed.lease import Lease
 from app.feed.link import Link
+from app.feed.observer import Listeners, Observer, Seat
 from app.feed.planner import Planner
 from app.feed.publisher import Publisher
 from app.feed.sweep import Sweeper
@@ -41,6 +42,7 @@ class Leader:
         board: Board,
         *,
         sign_in: Callable[[], None] | None,
+        listeners: Listeners | None = None,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,6 +72,13 @@ class Leader:
         self._planner = Planner(self._books, settings.stream_keys, rate=settings.rate, wall=wall, clock=clock)
         self._publisher = Publisher(store, oauth, lease, board, self._sweeper, self._planner, wall=wall)
         self._link = self._make_link(oauth, sign_in)
+        self._observer = Observer(
+            listeners(Seat(lease, board)) if listeners else (),
+            self._publisher.chains,
+            lambda: self._publisher.status,
+            rate=settings.rate,
+            wall=wall,
+        )
         self._threads = {
             name: threading.Thread(target=work, name=f"feed-{name}", daemon=True)
             for name, work in {
@@ -108,6 +117,7 @@ class Leader:
         self._board.event("leading", "This process feeds now")
         for thread in self._threads.values():
             thread.start()
+        self._observer.start()
         kept_at = float("-inf")
         while not stop.is_set():
             began = self._clock()
@@ -126,6 +136,7 @@ class Leader:
         """Log out and end the threads. A REST request under way is left to its own time-out."""
         self._over.set()
         self._sweeper.kick()
+        self._observer.close()
         stream = self._threads["stream"]
         if stream.is_alive():
             stream.join(_GOODBYE_S)

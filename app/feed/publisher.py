@@ -13,7 +13,8 @@ from app.feed.lease import Lease
 from app.feed.planner import Planner
 from app.feed.sweep import Sweeper, Swept
 from app.market.calendar import from_ms
-from app.models import Coverage, TokenLife
+from app.market.chain import Chain
+from app.models import Coverage, SchwabConnection, TokenLife
 from app.schwab.oauth import OAuth
 
 _WARN_BEFORE = timedelta(days=1)
@@ -42,6 +43,10 @@ class Publisher:
         self._planner = planner
         self._wall = wall
         self._published: set[str] = set()
+        self.chains: dict[
+            str, Chain
+        ] = {}  # the newest of each symbol, whether or not the cache could be written
+        self.status: SchwabConnection | None = None
 
     def publish(self) -> None:
         """Write every chain that is worth a look and has changed."""
@@ -54,7 +59,7 @@ class Publisher:
         life = self._oauth.life()
         self._warn(life)
         self._board.keys_limit = self._planner.limit
-        status = self._board.connection(life, self._coverage())
+        status = self.status = self._board.connection(life, self._coverage())
         try:
             self._store.put_status(status.json_bytes(), self._lease.epoch)
             self._write_events()
@@ -67,7 +72,7 @@ class Publisher:
         self._board.well("cache")
 
     def _publish(self, symbol: str, swept: Swept) -> None:
-        chain = swept.book.snapshot(round(self._wall() * 1000))
+        chain = self.chains[symbol] = swept.book.snapshot(round(self._wall() * 1000))
         try:
             self._store.publish(chain, self._lease.epoch)
             self._published.add(symbol)

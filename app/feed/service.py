@@ -12,6 +12,7 @@ from app.errors import CacheError, StaleWriter
 from app.feed.board import Board
 from app.feed.leader import Leader
 from app.feed.lease import TTL_S, Lease
+from app.feed.observer import Listeners
 from app.schwab.oauth import OAuth
 from app.settings import SCHWAB_API, Settings
 
@@ -28,6 +29,7 @@ class Feed:
 
     Args:
         sign_in: makes a login without a person, for the demo. Raises GexError when it can't.
+        listeners: makes those who see what the feed sees, anew for each leadership.
         wall: seconds since the epoch.
         clock: monotonic seconds.
     """
@@ -39,6 +41,7 @@ class Feed:
         oauth: OAuth,
         *,
         sign_in: Callable[[], None] | None = None,
+        listeners: Listeners | None = None,
         lease_s: float = TTL_S,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
@@ -47,6 +50,7 @@ class Feed:
         self._store = store
         self._oauth = oauth
         self._sign_in = sign_in
+        self._listeners = listeners
         self._wall = wall
         self._clock = clock
         self._lease = Lease(store, ttl_s=lease_s, clock=clock)
@@ -111,6 +115,7 @@ class Feed:
             self._lease,
             board,
             sign_in=self._sign_in,
+            listeners=self._listeners,
             wall=self._wall,
             clock=self._clock,
         )
