@@ -88,6 +88,8 @@ def _expiry(summary: ExpirySummary) -> ExpiryRow:
         forward=summary.forward,
         forward_source=summary.forward_source,
         atm_vol=summary.atm_vol,
+        risk_reversal=summary.risk_reversal,
+        butterfly=summary.butterfly,
         net_gex=summary.net_gex,
         gross_gex=summary.gross_gex,
         open_interest=summary.open_interest,

@@ -178,6 +178,12 @@ class ExpiryRow(Model):
     forward: float | None
     forward_source: str | None = Field(description="parity, carry, rate, or null when there is none")
     atm_vol: float | None = Field(None, description="At-the-money volatility, a fraction per year")
+    risk_reversal: float | None = Field(
+        None, description="Volatility of the 25-delta call less that of the 25-delta put, a fraction per year"
+    )
+    butterfly: float | None = Field(
+        None, description="Mean of both 25-delta volatilities less the one at the money, a fraction per year"
+    )
     net_gex: float | None = Field(description="null where no contract of the series could be used")
     gross_gex: float | None
     open_interest: float | None = None

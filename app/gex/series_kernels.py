@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.jit import inline, kernel
+from app.gex.jit import inline, inner, kernel
 
 F64 = NDArray[np.float64]
 I8 = NDArray[np.int8]
@@ -170,3 +170,35 @@ def at_the_money(
         # a straddle far from the forward is no at-the-money straddle
         if nearest >= 0 and abs(np.log(strike[nearest] / forward[s])) <= 0.5 * out_x[s]:
             out_straddle[s] = straddle[nearest]
+
+
+@kernel
+def wings(
+    starts: I64, strike: F64, forward: F64, known: Bools, x: F64, reach: float, low: F64, high: F64
+) -> None:
+    """x where d1 is `reach` (below the forward, into low) and -`reach` (above it, into high), shape (s,); NaN if unknown.
+
+    At |d1| = 0.6745 that is the put and the call whose forward delta is a quarter. Outwards from the forward x is linear in
+    d1 between known neighbours, the first crossing counts. Other arguments as for `at_the_money`.
+    """
+    for s in range(forward.size):
+        lo, hi = starts[s], starts[s + 1]
+        middle = lo + np.searchsorted(strike[lo:hi], forward[s]) if forward[s] > 0.0 else hi
+        low[s] = _wing(middle, lo - 1, -1, forward[s], strike, known, x, reach) if middle < hi else np.nan
+        high[s] = _wing(middle - 1, hi, 1, forward[s], strike, known, x, reach) if middle > lo else np.nan
+
+
+@inner
+def _wing(
+    first: int, end: int, step: int, forward: float, strike: F64, known: Bools, x: F64, reach: float
+) -> float:
+    """x at the first crossing of d1 = -step reach, going from node `first` to before `end`; NaN where there is none."""
+    last_d, last_x = np.nan, np.nan
+    for i in range(first, end, step):
+        if not known[i]:
+            continue
+        d = np.log(forward / strike[i]) / x[i] + 0.5 * x[i]
+        if -step * d >= reach:
+            return last_x + (x[i] - last_x) * (-step * reach - last_d) / (d - last_d)
+        last_d, last_x = d, x[i]
+    return np.nan

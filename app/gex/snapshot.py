@@ -53,7 +53,10 @@ class StrikeTable:
 
 @dataclass(frozen=True, slots=True)
 class ExpirySummary:
-    """One (root, expiry) series; its exposures are None where no contract could be used."""
+    """One (root, expiry) series; its exposures are None where no contract could be used.
+
+    `put_25d_vol` and `call_25d_vol` are volatilities per year where the forward delta, N(-d1) and N(d1), is a quarter.
+    """
 
     expiry: date
     root: str
@@ -70,6 +73,22 @@ class ExpirySummary:
     used: int
     straddle: float | None
     sigma_move: float | None
+    put_25d_vol: float | None = None
+    call_25d_vol: float | None = None
+
+    @property
+    def risk_reversal(self) -> float | None:
+        """The skew: volatility per year of the 25-delta call less that of the 25-delta put."""
+        if self.call_25d_vol is None or self.put_25d_vol is None:
+            return None
+        return self.call_25d_vol - self.put_25d_vol
+
+    @property
+    def butterfly(self) -> float | None:
+        """The smile's bend: the mean of both 25-delta volatilities less the one at the money."""
+        if self.call_25d_vol is None or self.put_25d_vol is None or self.atm_vol is None:
+            return None
+        return 0.5 * (self.call_25d_vol + self.put_25d_vol) - self.atm_vol
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ Bools = NDArray[np.bool_]
 
 MS_PER_YEAR = 365 * 86_400_000
 
+# N(-_QUARTER) is a quarter.
+_QUARTER = 0.6744897501960817
+
 # Where a forward comes from: codes are positions here.
 FORWARD_SOURCES = (None, "parity", "carry", "rate")
 PARITY, CARRY, RATE = 1, 2, 3
@@ -132,6 +135,17 @@ class Surface:
             straddle,
         )
         return x, straddle
+
+    @cached_property
+    def quarter_deltas(self) -> tuple[F64, F64]:
+        """Of each series: x of the put and of the call whose forward delta, N(-d1) and N(d1), is a quarter; NaN: unknown."""
+        known = (self.vol_source == OTM) | (self.vol_source == OTHER_LEG)
+        put, call = np.empty((2, len(self.forward)))
+        layout = self.layout
+        series_kernels.wings(
+            layout.starts, layout.strike, self.forward, known, self.total_vol, _QUARTER, put, call
+        )
+        return put, call
 
 
 def fit(chain: Chain, *, rate: float | None = None, default_rate: float | None = None) -> Surface:

@@ -84,15 +84,30 @@ def summaries(surface: Surface, legs: Legs, shown: Bools) -> tuple[ExpirySummary
         node_kernels.add_series(surface.layout.starts, leg.row, leg.gex, leg.used, leg.open_interest, sums)
     x_atm, straddle = surface.money
     with np.errstate(all="ignore"):
-        atm_vol, sigma_move = x_atm / np.sqrt(surface.years), surface.spot * np.expm1(x_atm)
-    columns = np.column_stack([surface.forward, x_atm, atm_vol, straddle, sigma_move, sums])[series]
+        root, sigma_move = np.sqrt(surface.years), surface.spot * np.expm1(x_atm)
+        vols = [x / root for x in (x_atm, *surface.quarter_deltas)]
+    columns = np.column_stack([surface.forward, x_atm, *vols, straddle, sigma_move, sums])[series]
     rows = np.where(np.isfinite(columns), columns.astype(object), np.array(None)).tolist()
     return tuple(_summary(surface, s, row) for s, row in zip(series.tolist(), rows, strict=True))
 
 
 def _summary(surface: Surface, s: int, row: list[Any]) -> ExpirySummary:
     series = surface.layout.series[s]
-    forward, x_atm, atm_vol, straddle, sigma_move, net, gross, held, held_known, contracts, used = row
+    (
+        forward,
+        x_atm,
+        atm_vol,
+        put_vol,
+        call_vol,
+        straddle,
+        sigma_move,
+        net,
+        gross,
+        held,
+        held_known,
+        contracts,
+        used,
+    ) = row
     return ExpirySummary(
         expiry=series.expiry,
         root=series.root,
@@ -109,4 +124,6 @@ def _summary(surface: Surface, s: int, row: list[Any]) -> ExpirySummary:
         used=int(used),
         straddle=straddle,
         sigma_move=sigma_move,
+        put_25d_vol=put_vol,
+        call_25d_vol=call_vol,
     )

@@ -76,6 +76,18 @@ def vendor_vols(
         legs: the rows of the calls and of the puts, -1 where there is none, shape (n,) each.
         strike, forward, years: shape (n,).
     """
+    x = vendor_vols_per_year(iv, legs, strike, forward) * np.sqrt(np.maximum(years, 0.0))
+    x[~((x > 0) & (x < kernels.MAX_TOTAL_VOL) & np.isfinite(forward))] = np.nan
+    return x
+
+
+def vendor_vols_per_year(
+    iv: NDArray[np.floating[Any]], legs: tuple[I64, I64], strike: F64, forward: F64
+) -> F64:
+    """The vendor's volatility of the out-of-the-money leg, else of the other, a fraction per year; NaN where none is sane.
+
+    Args: as for `vendor_vols`.
+    """
     vols = []
     for rows in legs:
         vol = by_node(rows, iv)
@@ -83,6 +95,4 @@ def vendor_vols(
         vols.append(vol)
     otm_is_call = strike >= forward
     first, second = np.where(otm_is_call, vols[0], vols[1]), np.where(otm_is_call, vols[1], vols[0])
-    x = np.where(np.isnan(first), second, first) * np.sqrt(np.maximum(years, 0.0))
-    x[~((x > 0) & (x < kernels.MAX_TOTAL_VOL) & np.isfinite(forward))] = np.nan
-    return x
+    return np.where(np.isnan(first), second, first)
