@@ -65,7 +65,7 @@ class SchwabConnection(Model):
     source: Literal["schwab", "simulator"]
     leader: str = Field("", description="Which process runs the feed")
     reconnects: int = 0
-    last_frame_at: datetime | None = Field(None, description="Last frame of any kind, heartbeats included")
+    last_frame_at: datetime | None = Field(None, description="Last frame of the stream, heartbeats included, answers to pings not")
     last_data_at: datetime | None = None
     heartbeat_at: datetime | None = Field(None, description="When the feed wrote this")
     frames: int = 0

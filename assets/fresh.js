@@ -6,7 +6,7 @@
   const LINK_MS = 6000; // no answer for so long: the server can't be reached
   const REFUSED_MS = 2500; // the same when questions are being refused
   const HEARTBEAT_MS = 10000; // the feed reports every second
-  const DELAYED_MS = 10000; // no frame of any kind, heartbeats included
+  const DELAYED_MS = 11500; // no frame of any kind: a quiet stream has a heartbeat every ten seconds
   const STALE_MS = 30000;
   const QUIET_SPOT_MS = 60000;
 

@@ -55,16 +55,15 @@ class Board:
                 self._state, self._since = state, self._wall()
                 self.news.set()
 
-    def heard(self, frame: Frame | None) -> None:
-        """A frame arrived; None for a pong."""
+    def heard(self, frame: Frame) -> None:
+        """A frame arrived. Pongs don't count: a peer that sends nothing else has fallen silent."""
         now = self._wall()
         with self._lock:
             self._last_frame = now
-            if frame is not None:
-                self._frames += 1
-                self._rejected.update(frame.rejected)
-                if frame.has_data:
-                    self._last_data = now
+            self._frames += 1
+            self._rejected.update(frame.rejected)
+            if frame.has_data:
+                self._last_data = now
 
     def reject(self, counts: Mapping[str, int]) -> None:
         """Count what was thrown away, by reason."""

@@ -174,9 +174,9 @@ class Link:
         while not self._stop.is_set():
             frame = stream.poll(_POLL_S)
             if stream.last_frame_at > liveness.heard_at:
-                self._board.heard(frame)
                 liveness.heard(stream.last_frame_at, text=frame is not None)
             if frame is not None:
+                self._board.heard(frame)
                 self._take(frame, subscription)
             self._watch(stream, liveness)
             if self._oauth.signed_out():
