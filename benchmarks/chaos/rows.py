@@ -54,7 +54,7 @@ class Entry:
         """Measure. A failure of the measurement itself is a row that says so."""
         try:
             outcome = self.measure(quick)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was belongs into the table
             outcome = Outcome(f"not measured: {type(error).__name__}: {error}"[:300], ok=False)
         return Row(self.number, self.fault, self.figure, outcome.measured, outcome.ok, outcome.note)
 
