@@ -41,9 +41,10 @@ class Running:
 
 @contextlib.contextmanager
 def started(
-    folder: Path, *arguments: str, command: list[str] | None = None, **settings: str
+    folder: Path, *arguments: str, command: list[str] | None = None, port: int = 0, **settings: str
 ) -> Iterator[Running]:
-    port = free_port()
+    """The product with these settings, on a free port unless one is given; everything below it ends with the block."""
+    port = port or free_port()
     log = folder / "log"
     environment = clean_environment(
         PORT=str(port), DATA_DIR=str(folder / "data"), PYTHONPATH=str(ROOT), **settings
@@ -76,9 +77,16 @@ def descendants(pid: int) -> list[int]:
     """The process and all below it, parents first."""
     found = [pid]
     for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found += [int(child) for child in task.read_text().split()]
+        found += children(parent)
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one started."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
     return found
 
 
