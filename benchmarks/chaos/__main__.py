@@ -19,7 +19,7 @@ from benchmarks.chaos.rows import ENTRIES, QUICK_HELP, Row
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "chaos.json"
 # Each holds some rows, which its import puts into the table.
-_MODULES = ("streams", "redis_away", "leases", "processes", "broker", "clocks", "frames", "weeks")
+_MODULES = ("streams", "attempts", "redis_away", "leases", "processes", "broker", "clocks", "frames", "weeks")
 
 
 def load() -> None:
