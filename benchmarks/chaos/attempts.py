@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 from urllib.parse import urlsplit
 
 from app.feed.board import Board
@@ -82,12 +84,14 @@ def run_link(base: str, oauth: OAuth, port: int, minutes: float) -> Board:
     """The stream's thread, at work for so many simulated minutes."""
     clock = Time(60 * minutes)
     board = Board("simulator", "chaos", wall=clock.wall)
-    Link(
+    link = Link(
         oauth, Detour(oauth, base, port), board,
         deliver=lambda _: None, wanted=lambda: Wanted(equities=("AAPL",)), lost=lambda: None,
         dropped=lambda _: None, back=lambda: None, may_connect=lambda: True, sign_in=None, stop=clock,
         clock=clock.monotonic,
-    ).run()  # fmt: skip
+    )  # fmt: skip
+    with mock.patch("app.schwab.oauth.time", SimpleNamespace(monotonic=clock.monotonic, time=clock.wall)):
+        link.run()
     return board
 
 
