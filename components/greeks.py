@@ -48,7 +48,7 @@ def greek_table(surface: Surface, snapshot: Snapshot) -> GreekTable:
     """All exposures of a fitted chain under the snapshot's convention."""
     found, today = exposures(surface, snapshot.params), exchange_day(snapshot.as_of_ms)
     kinds = _kinds(snapshot.heatmap_expiries, today)
-    cells, unknown = _cells(found, today), _unknown(snapshot, today)
+    cells, unknown = _cells(found), _unknown(snapshot, today)
     columns = np.searchsorted(found.strike, snapshot.strikes.strike)
     by_strike = {
         kind.id: np.where(unknown[kind.id], np.nan, cells[kind.id].sum(axis=0)[columns]) for kind in kinds
@@ -75,15 +75,13 @@ def _kinds(days: tuple[date, ...], today: date) -> tuple[Kind, ...]:
     return (_DEX, _VEX, *hour, *day)
 
 
-def _cells(found: Exposures, today: date) -> dict[str, F64]:
+def _cells(found: Exposures) -> dict[str, F64]:
     """By date and strike, shape (dates, k), charm split by how it is counted."""
-    ending = np.array([day == today for day in found.expiries], bool)[:, None]
-    charm = found.chex.by_cell
     return {
         "dex": found.dex.by_cell,
         "vex": found.vex.by_cell,
-        "chex_hour": np.where(ending, charm, 0.0),
-        "chex_day": np.where(ending, 0.0, charm),
+        "chex_hour": found.chex_hour.by_cell,
+        "chex_day": found.chex_day.by_cell,
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.gex import kernels
+from app.gex import vol_kernels
 
 F64 = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def black(F: ArrayLike, K: ArrayLike, x: ArrayLike, right: Any) -> F64:
     live = valid & (vol > 1e-9) & (y < 38 * vol)
     out = np.where(valid, intrinsic, np.nan)
     b = np.empty(int(live.sum()))
-    kernels.normalised_black(y[live], np.minimum(vol[live], kernels.MAX_TOTAL_VOL), b)
+    vol_kernels.normalised_black(y[live], np.minimum(vol[live], vol_kernels.MAX_TOTAL_VOL), b)
     out[live] += b * np.sqrt(forward[live] * strike[live])
     return out
 
@@ -75,7 +75,7 @@ def otm_total_vol(time_value: F64, forward: F64, strike: F64, guess: F64 | None 
     )
     start = np.empty(0) if guess is None else np.ascontiguousarray(guess, np.float64).reshape(n)
     x = np.empty(n)
-    if kernels.invert_prices(value, forward, strike, start, x):
+    if vol_kernels.invert_prices(value, forward, strike, start, x):
         rough = np.flatnonzero(x < 0)
         x[rough] = _patiently(value[rough], forward[rough], strike[rough], -x[rough])
     return x.reshape(shape)
@@ -84,11 +84,11 @@ def otm_total_vol(time_value: F64, forward: F64, strike: F64, guess: F64 | None 
 def _patiently(value: F64, forward: F64, strike: F64, x: F64) -> F64:
     """The same for the few that need many steps, from where they are; NaN where they never settle."""
     b, log_b, y, sinh_y = np.empty((4, len(x)))
-    kernels.normalise(value, forward, strike, b, log_b, y, sinh_y)
-    kernels.refine_total_vol(log_b, y, x, 30)
+    vol_kernels.normalise(value, forward, strike, b, log_b, y, sinh_y)
+    vol_kernels.refine_total_vol(log_b, y, x, 30)
     before = x.copy()
-    kernels.refine_total_vol(log_b, y, x, 1)
-    settled = (np.abs(x - before) <= 1e-9 * x) & (x < kernels.MAX_TOTAL_VOL)
+    vol_kernels.refine_total_vol(log_b, y, x, 1)
+    settled = (np.abs(x - before) <= 1e-9 * x) & (x < vol_kernels.MAX_TOTAL_VOL)
     return np.where(settled, x, np.nan)
 
 

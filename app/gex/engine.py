@@ -7,20 +7,30 @@ snapshot = expose(surface, Params(side="naive"))      # once per convention
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.gex import node_kernels
 from app.gex.exposure import Legs, leg_exposures
+from app.gex.greeks import by_series, by_strike, dealer_greeks
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import Params
 from app.gex.profile import Bells, grid, nearest, root_near, roots
 from app.gex.quality import quality_of
-from app.gex.selection import chosen_series
+from app.gex.selection import BUCKETS, buckets, chosen_series
 from app.gex.snapshot import Levels, Snapshot, StrikeTable
 from app.gex.surface import Surface, fit
-from app.gex.tables import heatmap_of, known_or_none, strike_table, summaries
+from app.gex.tables import (
+    bucket_summaries,
+    greek_totals,
+    heatmap_of,
+    known_or_none,
+    series_sums,
+    strike_table,
+    summaries,
+)
 from app.market.chain import Chain
 
 F64 = NDArray[np.float64]
@@ -56,23 +66,33 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
     series = chosen_series(surface, params)
     legs = leg_exposures(surface, params, series[surface.layout.node_series])
     live = series[surface.layout.node_series] & surface.node_alive
-    strikes, pain = strike_table(surface, legs, live)
+    greeks = dealer_greeks(surface, legs)
+    strikes, pain = strike_table(surface, legs, live, by_strike(surface, legs, greeks))
+    sums, series_greeks, shown = (
+        series_sums(surface, legs),
+        by_series(surface, greeks),
+        series & surface.alive,
+    )
     held = Held.of(surface, legs)
-    spots, values, flips = _profile(surface, params, held)
+    spots, values, parts, flips = _profile(surface, params, held)
+    levels = _levels(surface, params, legs, held, strikes, flips)
+    totals = greek_totals(series_greeks[:, sums[:, :, 5].sum(axis=0) > 0])
     heatmap_dates, heatmap = heatmap_of(surface, legs, live, strikes.strike)
     return Snapshot(
         symbol=surface.chain.symbol,
         spot=known_or_none(surface.spot),
         as_of_ms=surface.chain.as_of_ms,
         params=params,
-        levels=replace(_levels(surface, params, legs, held, strikes, flips), max_pain=pain),
+        levels=replace(levels, max_pain=pain, greeks=totals),
         strikes=strikes,
-        expiries=summaries(surface, legs, series & surface.alive),
+        expiries=summaries(surface, sums, series_greeks, shown),
         heatmap_expiries=heatmap_dates,
         heatmap=heatmap,
         profile_spot=spots,
         profile_gex=values,
         quality=quality_of(surface, params, series, legs),
+        buckets=bucket_summaries(surface, sums, series_greeks, shown),
+        profile_buckets=parts,
     )
 
 
@@ -102,15 +122,19 @@ def _levels(
     return replace(levels, net_gex=calls + puts, call_gex=calls, put_gex=puts, gross_gex=gross)
 
 
-def _profile(surface: Surface, params: Params, held: Held) -> tuple[F64, F64, tuple[float, ...]]:
-    """The grid, G on it in the convention's unit, and the roots; empty where nothing is in the sums."""
+def _profile(
+    surface: Surface, params: Params, held: Held
+) -> tuple[F64, F64, dict[str, F64], tuple[float, ...]]:
+    """The grid, G on it and its part of each bucket in the convention's unit, and the roots; empty without contracts."""
     if not held.some:
-        return np.empty(0), np.empty(0), ()
-    bells = held.bells(surface, surface.total_vol)
-    spots = grid(surface.spot)
-    values = bells.over(spots)
+        return np.empty(0), np.empty(0), {}, ()
+    bells, spots = held.bells(surface, surface.total_vol), grid(surface.spot)
+    parts = {name: bells.part(nodes).over(spots) for name, nodes in held.buckets(surface).items()}
+    values = np.sum(list(parts.values()), axis=0) if parts else np.zeros(len(spots))
     flips = roots(bells, spots, values)
-    return spots, values if params.unit == "per_1pct" else values / (0.01 * spots), flips
+    if params.unit == "per_point":
+        values, parts = values / (0.01 * spots), {name: part / (0.01 * spots) for name, part in parts.items()}
+    return spots, values, parts, flips
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +158,14 @@ class Held:
         )  # fmt: skip
         some = bool(call.used.any() or put.used.any())
         return cls(some, nodes[:n], *columns[:, :n])
+
+    def buckets(self, surface: Surface) -> dict[str, slice]:
+        """Which of them are in each bucket that has some: nodes stand in order of their dates."""
+        ends = np.searchsorted(
+            buckets(surface)[surface.layout.node_series[self.nodes]], np.arange(len(BUCKETS) + 1)
+        )
+        parts = (slice(lo, hi) for lo, hi in pairwise(ends.tolist()))
+        return {name: part for name, part in zip(BUCKETS, parts, strict=True) if part.stop > part.start}
 
     def bells(self, surface: Surface, total_vol: F64) -> Bells:
         """The profile's terms under these total volatilities of all nodes, shape (m,)."""

@@ -9,18 +9,19 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import kernels
-from app.gex.exposure import LegExposure, leg_exposures
+from app.gex import greek_kernels
+from app.gex.exposure import Legs, leg_exposures
 from app.gex.params import Params
-from app.gex.selection import buckets, chosen_series
+from app.gex.selection import BUCKETS, buckets, chosen_series
 from app.gex.surface import Surface
 from app.gex.tables import totals
 from app.market.calendar import exchange_day
 
 F64 = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
-_DAYS = 365.0
-_HOURS = 365.0 * 24.0
+DAYS = 365.0
+HOURS = 365.0 * 24.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,7 @@ def _cdf(d: F64) -> F64:
     known = np.isfinite(d)
     out[~known] = np.nan
     values = np.empty(int(known.sum()))
-    kernels.normal_cdf(d[known], values)
+    greek_kernels.normal_cdf(d[known], values)
     out[known] = values
     return out
 
@@ -87,7 +88,7 @@ class Exposure:
         by_strike: shape (k,), as `Exposures.strike`.
         by_expiry: by date, shape (dates,), as `Exposures.expiries`.
         by_cell: by date and strike, shape (dates, k).
-        by_bucket: 0dte, week (the rest of this week), month (the rest of 31 days), rest.
+        by_bucket: 0dte (today), week (the rest of this week), month (the rest of 31 days), rest.
     """
 
     total: float
@@ -106,7 +107,8 @@ class Exposures:
         gex: in the convention's unit, $.
         dex: $ of delta.
         vex: $ of delta per volatility point.
-        chex: $ of delta per day; per hour for contracts that expire on the exchange day of as_of.
+        chex_day: $ of delta per day, of contracts that don't expire on the exchange day of as_of.
+        chex_hour: $ of delta per hour, of those that do. The two are never added up.
     """
 
     strike: F64
@@ -114,51 +116,83 @@ class Exposures:
     gex: Exposure
     dex: Exposure
     vex: Exposure
-    chex: Exposure
+    chex_day: Exposure
+    chex_hour: Exposure
 
 
 def exposures(surface: Surface, params: Params | None = None) -> Exposures:
-    """All four exposures under one convention; a contract that isn't in the gamma sums is in none."""
+    """All exposures under one convention; a contract that isn't in the gamma sums is in none."""
     params = params or Params()
-    chosen = chosen_series(surface, params)[surface.layout.node_series]
-    call, put = leg_exposures(surface, params, chosen)
-    found, spot = greeks(surface), surface.spot
-    pace = _pace(surface)
+    legs = leg_exposures(surface, params, chosen_series(surface, params)[surface.layout.node_series])
+    dex, vex, charm = dealer_greeks(surface, legs)
+    today = ending(surface)[surface.layout.node_series]
     return Exposures(
         strike=surface.layout.strikes,
         expiries=surface.layout.dates,
-        gex=_added(surface, call.gex + put.gex),
-        dex=_added(surface, spot * _held(call, found.call_delta, put, found.put_delta)),
-        vex=_added(surface, 0.01 * spot * _held(call, found.vanna, put, found.vanna)),
-        chex=_added(surface, spot * _held(call, found.call_charm, put, found.put_charm) / pace),
+        gex=_added(surface, legs[0].gex + legs[1].gex),
+        dex=_added(surface, dex),
+        vex=_added(surface, vex),
+        chex_day=_added(surface, np.where(today, 0.0, charm / DAYS)),
+        chex_hour=_added(surface, np.where(today, charm / HOURS, 0.0)),
     )
 
 
-def _held(call: LegExposure, call_greek: F64, put: LegExposure, put_greek: F64) -> F64:
-    """Signed shares times a greek, calls and puts together; 0 where they aren't in the sums."""
-    calls = np.where(call.used, call.weight * call_greek, 0.0)
-    puts = np.where(put.used, put.weight * put_greek, 0.0)
-    return np.asarray(calls + puts)
+def dealer_greeks(surface: Surface, legs: Legs) -> F64:
+    """DEX, VEX and CHEX per year of each node, calls and puts together, $, shape (3, m); 0 where not in the sums."""
+    layout, (call, put) = surface.layout, legs
+    out = np.empty((3, len(layout.strike)))
+    greek_kernels.dealer_greeks(
+        layout.node_series, surface.years, surface.forward, surface.discount, surface.spot, surface.rate,
+        layout.strike, surface.total_vol, call.weight, put.weight, out,
+    )  # fmt: skip
+    return out
 
 
-def _pace(surface: Surface) -> F64:
-    """Days a year; hours for what expires today."""
+def by_strike(surface: Surface, legs: Legs, found: F64) -> F64:
+    """DEX, VEX, CHEX per day and per hour of each strike of the chain, shape (4, k).
+
+    NaN where contracts of a side are held and none of them is in the sums; CHEX also where nothing counts so.
+    """
+    layout, (call, put), today = surface.layout, legs, ending(surface)
+    out = np.empty((4, len(layout.strikes)))
+    greek_kernels.add_greeks(
+        layout.node_strike,
+        layout.node_series,
+        today,
+        found,
+        call.weight,
+        put.weight,
+        call.lost,
+        put.lost,
+        out,
+    )
+    out[2] /= DAYS if (surface.alive & ~today).any() else np.nan
+    out[3] /= HOURS if (surface.alive & today).any() else np.nan
+    return out
+
+
+def by_series(surface: Surface, found: F64) -> F64:
+    """DEX, VEX, CHEX per day and per hour of each series, shape (4, s); NaN where its charm counts the other way."""
+    n, today = len(surface.layout.series), ending(surface)
+    dex, vex, charm = (totals(surface.layout.node_series, values, n) for values in found)
+    return np.stack([dex, vex, np.where(today, np.nan, charm / DAYS), np.where(today, charm / HOURS, np.nan)])
+
+
+def ending(surface: Surface) -> Bools:
+    """Whether each series expires on the exchange day of as_of, shape (s,): its charm counts by the hour."""
     today = exchange_day(surface.chain.as_of_ms)
-    ending = np.array([s.expiry == today for s in surface.layout.series], bool)
-    return np.where(ending, _HOURS, _DAYS)[surface.layout.node_series]
+    return np.array([s.expiry == today for s in surface.layout.series], bool)
 
 
 def _added(surface: Surface, values: F64) -> Exposure:
     layout = surface.layout
-    width, height = len(layout.strikes), len(layout.dates)
-    node_date = layout.series_date[layout.node_series]
-    cells = totals(node_date * width + layout.node_strike, values, width * height).reshape(height, width)
-    by_expiry = cells.sum(axis=1)
-    named = buckets(surface)
+    shape = len(layout.dates), len(layout.strikes)
+    cells = totals(layout.node_cell, values, shape[0] * shape[1]).reshape(shape)
+    by_bucket = totals(buckets(surface)[layout.node_series], values, len(BUCKETS))
     return Exposure(
         total=float(values.sum()),
         by_strike=cells.sum(axis=0),
-        by_expiry=by_expiry,
+        by_expiry=cells.sum(axis=1),
         by_cell=cells,
-        by_bucket={name: float(by_expiry[mask].sum()) for name, mask in named.items()},
+        by_bucket=dict(zip(BUCKETS, by_bucket.tolist(), strict=True)),
     )

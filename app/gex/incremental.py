@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import kernels, node_kernels, series_kernels
+from app.gex import bell_kernels, node_kernels, series_kernels
 from app.gex.exposure import counts_of, sign_of
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import Params
@@ -263,7 +263,7 @@ class Engine:
         change = np.empty((3, 2 * len(nodes)))
         with np.errstate(all="ignore"):
             log_carry = np.log(self._carry)
-        self._gross += kernels.replace_terms(
+        self._gross += bell_kernels.replace_terms(
             nodes,
             math.log(self._spot),
             unit,

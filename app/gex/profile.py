@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import kernels
+from app.gex import bell_kernels
 
 F64 = NDArray[np.float64]
 
@@ -40,12 +40,16 @@ class Bells:
     def of(cls, spot: float, forward: F64, discount: F64, strike: F64, total_vol: F64, weight: F64) -> Bells:
         """From F, D, K, x and s w M of each node, shape (n,); every value finite."""
         slope, offset, height = np.empty((3, len(strike)))
-        kernels.bell_terms(spot, forward, discount, strike, total_vol, weight, slope, offset, height)
+        bell_kernels.bell_terms(spot, forward, discount, strike, total_vol, weight, slope, offset, height)
         return cls(slope, offset, height)
+
+    def part(self, nodes: slice) -> Bells:
+        """Some of them."""
+        return Bells(self.slope[nodes], self.offset[nodes], self.height[nodes])
 
     def at(self, spot: float) -> float:
         """G at one price."""
-        return spot * float(kernels.bell_sum(math.log(spot), self.slope, self.offset, self.height))
+        return spot * float(bell_kernels.bell_sum(math.log(spot), self.slope, self.offset, self.height))
 
     def over(self, spots: F64) -> F64:
         """G at each price of a geometric grid, shape (levels,)."""
@@ -56,7 +60,7 @@ class Bells:
         out = np.empty(len(spots))
         low = math.log(spots[0])
         step = math.log(spots[-1] / spots[0]) / (len(spots) - 1)
-        kernels.bell_grid(low, step, self.slope, self.offset, self.height, out)
+        bell_kernels.bell_grid(low, step, self.slope, self.offset, self.height, out)
         return out
 
 
@@ -86,7 +90,7 @@ def _polished(bells: Bells, start: float, low: float, high: float) -> float | No
     """Newton's method on the exact sum; None where it leaves the bracket or doesn't settle soon."""
     log_spot = math.log(start)
     for _ in range(_NEWTON_STEPS):
-        total, rise = kernels.bell_slope(log_spot, bells.slope, bells.offset, bells.height)
+        total, rise = bell_kernels.bell_slope(log_spot, bells.slope, bells.offset, bells.height)
         if rise == 0.0:
             return None
         move = -total / rise

@@ -11,7 +11,11 @@ from app.gex.params import Params
 from app.gex.surface import Surface
 from app.market.calendar import exchange_day
 
+I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+# By how far they are, each expiry is in one of these: today, the rest of this week, of 31 days, and what is later.
+BUCKETS = ("0dte", "week", "month", "rest")
 
 _FRIDAY = 4
 _MONTH = timedelta(days=31)
@@ -36,6 +40,10 @@ def chosen_dates(surface: Surface, params: Params) -> frozenset[date]:
 def _last_day(today: date, params: Params) -> date:
     if params.bucket == "month":
         return today + _MONTH
+    return _friday(today)
+
+
+def _friday(today: date) -> date:
     return today + timedelta(days=(_FRIDAY - today.weekday()) % 7)
 
 
@@ -45,13 +53,8 @@ def chosen_series(surface: Surface, params: Params) -> Bools:
     return np.array([s.expiry in dates for s in surface.layout.series], bool)
 
 
-def buckets(surface: Surface) -> dict[str, Bools]:
-    """Dates by how far they are, each in one bucket: 0dte, week, month, rest; masks over `layout.dates`."""
-    dates = surface.layout.dates
-    left = set(dates)
-    out = {}
-    for name in ("0dte", "week", "month", "all"):
-        inside = chosen_dates(surface, Params(bucket=name)) & left
-        left -= inside
-        out["rest" if name == "all" else name] = np.array([d in inside for d in dates], bool)
-    return out
+def buckets(surface: Surface) -> I64:
+    """How far each series' date is, shape (s,), ascending: positions in BUCKETS."""
+    today = exchange_day(surface.chain.as_of_ms)
+    ends = (today, _friday(today), today + _MONTH)
+    return np.array([sum(s.expiry > end for end in ends) for s in surface.layout.series], np.int64)

@@ -13,6 +13,27 @@ from app.gex.params import Params
 F64 = NDArray[np.float64]
 
 
+def _nothing() -> F64:
+    return np.empty(0)
+
+
+@dataclass(frozen=True, slots=True)
+class GreekTotals:
+    """Dealer-signed exposures but gamma's, $; None where no contract that counts is in the sums, or none was computed.
+
+    Attributes:
+        dex: $ of delta.
+        vex: $ of delta per volatility point.
+        chex_day: $ of delta per day, of contracts that don't expire today.
+        chex_hour: $ of delta per hour, of those that do: hours and days aren't added up.
+    """
+
+    dex: float | None = None
+    vex: float | None = None
+    chex_day: float | None = None
+    chex_hour: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Levels:
     """Prices in $ and totals in $ per the convention's unit; None is unknown or non-existent, never a made-up number."""
@@ -28,6 +49,7 @@ class Levels:
     call_gex: float | None = None
     put_gex: float | None = None
     gross_gex: float | None = None
+    greeks: GreekTotals = GreekTotals()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,7 +57,7 @@ class StrikeTable:
     """By strike, ascending, shape (k,) each; exposures in $.
 
     An exposure is NaN where contracts of that side are held and none of them could be used; 0 where none is held. Counts
-    are NaN where none is known.
+    are NaN where none is known. dex to chex_hour are those of `GreekTotals`; of shape (0,) where the method has none.
     """
 
     strike: F64
@@ -45,6 +67,10 @@ class StrikeTable:
     put_oi: F64
     call_volume: F64
     put_volume: F64
+    dex: F64 = field(default_factory=_nothing)
+    vex: F64 = field(default_factory=_nothing)
+    chex_day: F64 = field(default_factory=_nothing)
+    chex_hour: F64 = field(default_factory=_nothing)
 
     @property
     def net_gex(self) -> F64:
@@ -75,6 +101,7 @@ class ExpirySummary:
     sigma_move: float | None
     put_25d_vol: float | None = None
     call_25d_vol: float | None = None
+    greeks: GreekTotals = GreekTotals()
 
     @property
     def risk_reversal(self) -> float | None:
@@ -89,6 +116,26 @@ class ExpirySummary:
         if self.call_25d_vol is None or self.put_25d_vol is None or self.atm_vol is None:
             return None
         return 0.5 * (self.call_25d_vol + self.put_25d_vol) - self.atm_vol
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSummary:
+    """Expiries together by how far they are: 0dte (today), week (the rest of it), month (the rest of 31 days), rest.
+
+    Exposures are None where no contract could be used.
+    """
+
+    name: str
+    first: date
+    last: date
+    call_gex: float | None
+    put_gex: float | None
+    net_gex: float | None
+    gross_gex: float | None
+    greeks: GreekTotals
+    open_interest: float | None
+    contracts: int
+    used: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +167,8 @@ class Snapshot:
         heatmap: net exposure in $, shape (expiry dates, strikes): rows follow `heatmap_expiries`, columns `strikes.strike`.
             NaN where the date has no such strike, or its exposure is unknown.
         profile_spot, profile_gex: G(S') on a geometric grid, shape (levels,) each.
+        buckets: those that have live contracts among the chosen.
+        profile_buckets: by a bucket's name, its part of profile_gex; those with contracts in the sums.
     """
 
     symbol: str
@@ -135,3 +184,5 @@ class Snapshot:
     profile_gex: F64
     quality: QualityCounts
     method: str = "parity"
+    buckets: tuple[BucketSummary, ...] = ()
+    profile_buckets: dict[str, F64] = field(default_factory=dict)

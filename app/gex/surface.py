@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import kernels, node_kernels, series_kernels
+from app.gex import greek_kernels, node_kernels, series_kernels
 from app.gex.black import otm_total_vol
 from app.gex.layout import Layout, layout_of
 from app.gex.quotes import Leg, count_by_node, legs_of
@@ -92,7 +92,9 @@ class Surface:
     def density(self) -> F64:
         """D F phi(d1) / x = gamma S², $ per share, shape (m,); NaN where unknown."""
         out = np.empty(len(self.total_vol))
-        kernels.gamma_density(self.node_forward, self.node_discount, self.layout.strike, self.total_vol, out)
+        greek_kernels.gamma_density(
+            self.node_forward, self.node_discount, self.layout.strike, self.total_vol, out
+        )
         return out
 
     @cached_property

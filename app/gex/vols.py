@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import kernels, node_kernels
+from app.gex import node_kernels, vol_kernels
 from app.gex.black import otm_total_vol
 from app.gex.layout import Layout
 from app.gex.quotes import Leg, by_node
@@ -77,7 +77,7 @@ def vendor_vols(
         strike, forward, years: shape (n,).
     """
     x = vendor_vols_per_year(iv, legs, strike, forward) * np.sqrt(np.maximum(years, 0.0))
-    x[~((x > 0) & (x < kernels.MAX_TOTAL_VOL) & np.isfinite(forward))] = np.nan
+    x[~((x > 0) & (x < vol_kernels.MAX_TOTAL_VOL) & np.isfinite(forward))] = np.nan
     return x
 
 

@@ -85,7 +85,7 @@ def test_every_view_of_an_exposure_adds_up_to_its_total() -> None:
     chain, _ = chains.synthetic()
     found = exposures(fit(chain), Params(weight="oi_plus_volume"))
     assert found.gex.total == pytest.approx(compute(chain, Params(weight="oi_plus_volume")).levels.net_gex)
-    for part in (found.gex, found.dex, found.vex, found.chex):
+    for part in (found.gex, found.dex, found.vex, found.chex_day, found.chex_hour):
         scale = np.abs(part.by_cell).sum()
         assert part.by_strike.sum() == pytest.approx(part.total, abs=1e-9 * scale)
         assert part.by_expiry.sum() == pytest.approx(part.total, abs=1e-9 * scale)
@@ -103,7 +103,9 @@ def test_charm_on_the_expiry_day_is_per_hour() -> None:
     call, put = surface.layout.call_row[today], surface.layout.put_row[today]
     yearly = np.nansum(held[call] * per_year.call_charm[today] - held[put] * per_year.put_charm[today])
     assert found.expiries[0] == date(2026, 10, 16)
-    assert found.chex.by_expiry[0] == pytest.approx(chain.spot * yearly / (365 * 24))
+    assert found.chex_day.by_expiry[0] == 0
+    assert not found.chex_hour.by_expiry[1:].any()
+    assert found.chex_hour.by_expiry[0] == pytest.approx(chain.spot * yearly / (365 * 24))
 
 
 def test_the_parts_of_a_change_add_up_and_name_their_cause() -> None:

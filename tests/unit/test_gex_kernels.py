@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import erfcx, ndtr
 
-from app.gex import kernels, series_kernels
+from app.gex import bell_kernels, series_kernels, special, vol_kernels
 from app.gex.jit import kernel
 from tests.support import ROOT, clean_environment
 
@@ -24,19 +24,19 @@ F64 = NDArray[np.float64]
 @kernel
 def _exp(values: F64, out: F64) -> None:
     for i in range(values.size):
-        out[i] = kernels.fast_exp(values[i])
+        out[i] = special.fast_exp(values[i])
 
 
 @kernel
 def _log(values: F64, out: F64) -> None:
     for i in range(values.size):
-        out[i] = kernels.fast_log(values[i])
+        out[i] = special.fast_log(values[i])
 
 
 @kernel
 def _erfcx(values: F64, out: F64) -> None:
     for i in range(values.size):
-        out[i] = kernels.fast_erfcx(values[i])
+        out[i] = special.fast_erfcx(values[i])
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_prices_and_their_inverse_are_scipys() -> None:
     grid = [(y, x) for x in (3e-4, 0.01, 0.1, 0.7, 2.5) for y in (0.0, 0.3 * x, 2 * x, 4 * x)]
     y, x = (np.array(column) for column in zip(*grid, strict=True))
     price = np.empty_like(x)
-    kernels.normalised_black(y, x, price)
+    vol_kernels.normalised_black(y, x, price)
     expected = np.array([scipy_price(*pair) for pair in grid])
     np.testing.assert_allclose(price, expected, rtol=1e-9, atol=1e-15)
     found = np.empty_like(x)
-    kernels.seed_total_vol(price, 2 * np.sinh(y / 2), found)
-    kernels.refine_total_vol(np.log(price), y, found, 3)
+    vol_kernels.seed_total_vol(price, 2 * np.sinh(y / 2), found)
+    vol_kernels.refine_total_vol(np.log(price), y, found, 3)
     np.testing.assert_allclose(found, x, rtol=1e-10)
     slow = brentq(lambda v: scipy_price(y[10], v) - expected[10], 1e-3, 2.0, xtol=1e-14)
     assert found[10] == pytest.approx(slow, rel=1e-8)
@@ -93,11 +93,11 @@ def test_the_profile_is_the_plain_sum() -> None:
     slope, offset, height = 1 / x, -log_strike / x + x / 2, rng.normal(0, 1e6, n)
     spots = np.linspace(np.log(4000.0), np.log(6000.0), 200)
     out = np.empty(200)
-    kernels.bell_grid(spots[0], spots[1] - spots[0], slope, offset, height, out)
+    bell_kernels.bell_grid(spots[0], spots[1] - spots[0], slope, offset, height, out)
     expected = np.array([np.sum(height * np.exp(-((slope * s + offset) ** 2) / 2)) for s in spots])
     scale = np.abs(height).sum()
     np.testing.assert_allclose(out, expected, atol=1e-12 * scale)
-    at_one = kernels.bell_sum(spots[77], slope, offset, height)
+    at_one = bell_kernels.bell_sum(spots[77], slope, offset, height)
     assert at_one == pytest.approx(expected[77], abs=1e-12 * scale)
 
 
@@ -169,8 +169,8 @@ def test_a_function_without_a_place_for_its_compiled_form_is_compiled_all_the_sa
 def test_a_cache_on_disk_that_fails_stops_nothing(harm: str, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     script = (
-        "import glob, shutil, sys; import app.gex; at = sys.argv[1]\n"
-        "app.gex.kernels.normalised_black(*[app.gex.kernels.np.ones(3)] * 3)\n"
+        "import glob, shutil, sys; import app.gex.vol_kernels; at = sys.argv[1]\n"
+        "app.gex.vol_kernels.normalised_black(*[app.gex.vol_kernels.np.ones(3)] * 3)\n"
         f"{harm}\napp.gex.warm_up(); print('warm')"
     )
     done = subprocess.run(

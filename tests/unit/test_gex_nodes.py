@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gex import Params, fit, kernels, node_kernels
+from app.gex import Params, bell_kernels, fit, node_kernels
 from app.gex.exposure import LegExposure, Legs, leg_exposures
+from app.gex.greeks import by_strike, dealer_greeks
 from app.gex.quotes import leg_of
 from app.gex.surface import Surface
-from app.gex.tables import heatmap_of, strike_table, summaries
+from app.gex.tables import heatmap_of, series_sums, strike_table, summaries
 from app.market.chain import Chain
 from tests import chains
 
@@ -80,7 +81,7 @@ def test_strikes_cells_and_series_add_up_as_in_numpy() -> None:
     layout = surface.layout
     n = len(layout.strikes)
     shown = np.bincount(layout.node_strike, live, n) > 0
-    table, _ = strike_table(surface, legs, live)
+    table, _ = strike_table(surface, legs, live, by_strike(surface, legs, dealer_greeks(surface, legs)))
     for leg, gex, held in zip(
         legs, (table.call_gex, table.put_gex), (table.call_oi, table.put_oi), strict=True
     ):
@@ -96,7 +97,9 @@ def test_strikes_cells_and_series_add_up_as_in_numpy() -> None:
     np.testing.assert_allclose(
         grid, expected[surface.alive[: len(grid)]] if len(grid) < len(expected) else expected
     )
-    for row, s in zip(summaries(surface, legs, surface.alive), np.flatnonzero(surface.alive), strict=True):
+    sums, none = series_sums(surface, legs), np.full((4, len(layout.series)), np.nan)
+    rows = summaries(surface, sums, none, surface.alive)
+    for row, s in zip(rows, np.flatnonzero(surface.alive), strict=True):
         mine = layout.node_series == s
         assert row.net_gex == pytest.approx(sum(leg.gex[mine].sum() for leg in legs))
         assert row.gross_gex == pytest.approx(sum(np.abs(leg.gex[mine]).sum() for leg in legs))
@@ -149,7 +152,7 @@ def test_a_bells_derivative_is_that_of_its_sum() -> None:
     rng = np.random.default_rng(2)
     slope, height = rng.uniform(5, 50, 300), rng.normal(size=300)
     offset = -slope * 8.5 + rng.normal(size=300)
-    total, rise = kernels.bell_slope(8.5, slope, offset, height)
+    total, rise = bell_kernels.bell_slope(8.5, slope, offset, height)
     d = slope * 8.5 + offset
     np.testing.assert_allclose(total, np.sum(height * np.exp(-0.5 * d**2)), rtol=1e-12)
     np.testing.assert_allclose(rise, np.sum(-height * d * slope * np.exp(-0.5 * d**2)), rtol=1e-12)

@@ -1,0 +1,155 @@
+"""The compiled Black price and its inverse. Plain NumPy and SciPy twins of all kernels are in the tests."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.jit import kernel
+from app.gex.special import SQRT_HALF, fast_erfcx, fast_exp, fast_log
+
+F64 = NDArray[np.float64]
+
+# --- the normalised Black price and its inverse --------------------------------------------------
+# b(y, x): undiscounted price of the out-of-the-money option over sqrt(F K), with y = |ln(F/K)| and total volatility x.
+# With h = y/x and t = x/2 it is exp(-(h² + t²)/2) (erfcx((h-t)/√2) - erfcx((h+t)/√2)) / 2 (P. Jäckel, Let's be rational).
+
+_SQRT_2_OVER_PI = 0.7978845608028654
+# Above this total volatility a price no longer tells one from another, and fast_erfcx ends.
+MAX_TOTAL_VOL = 4.0
+# Below this normalised price nothing but rounding is left; beyond this moneyness (sinh) no option is listed.
+_SMALLEST_PRICE = 1e-60
+_FARTHEST = 1e4
+
+
+@kernel
+def normalised_black(y: F64, x: F64, out: F64) -> None:
+    """b(y, x) into `out`, shape (n,) each; y >= 0, 0 < x <= MAX_TOTAL_VOL."""
+    for i in range(y.size):
+        h = y[i] / x[i]
+        t = 0.5 * x[i]
+        low = fast_erfcx((h - t) * SQRT_HALF)
+        high = fast_erfcx((h + t) * SQRT_HALF)
+        out[i] = 0.5 * fast_exp(-0.5 * (h * h + t * t)) * (low - high)
+
+
+@kernel
+def normalise(time_value: F64, forward: F64, strike: F64, b: F64, log_b: F64, y: F64, sinh_y: F64) -> None:
+    """From prices to b, ln b, y = |ln(F/K)| and |F - K| / sqrt(F K), shape (n,) each, for the inversion.
+
+    Where there is no such price (NaN, nothing, or more than its bound) b is negative, and the rest belongs to some price
+    that has an inverse: whoever calls throws that row away.
+    """
+    for i in range(time_value.size):
+        f, k, p = forward[i], strike[i], time_value[i]
+        root = np.sqrt(f * k)
+        price, bound, apart = p / root, min(f, k) / root, abs(f - k) / root
+        good = price > _SMALLEST_PRICE and price < bound and apart < _FARTHEST
+        b[i] = price if good else -1.0
+        log_b[i] = fast_log(price if good else 0.1)
+        y[i] = abs(fast_log(f / k)) if good else 0.0
+        sinh_y[i] = apart if good else 0.0
+
+
+@kernel
+def seed_total_vol(b: F64, sinh_y: F64, x: F64) -> None:
+    """A first x for price b, near the money within 0.1 %: the Bachelier inverse, a function of b over moneyness alone.
+
+    `sinh_y` is |F - K| / sqrt(F K). The six coefficients are a least-squares fit of h/a over w = 1/sqrt(1 + a), where
+    a = atanh of the time value's complement; exact inversion follows in `refine_total_vol`.
+    """
+    for i in range(b.size):
+        price = b[i] if b[i] > 0.0 else 0.1
+        u = sinh_y[i] / price
+        log_u = fast_log(1.0 + u)
+        ratio = 1.0 + 0.5 * u if u < 1e-5 else u / log_u
+        w = 1.0 / np.sqrt(1.0 + 0.5 * log_u)
+        p = 8.3043404 * w - 32.963042
+        p = ((p * w + 50.144731) * w - 35.289775) * w + 11.057068
+        p = ((p * w - 2.624811) * w + 2.1693841) * w
+        x[i] = min(max(2.0 * price * ratio / p, 1e-9), MAX_TOTAL_VOL)
+
+
+@kernel
+def refine_total_vol(log_b: F64, y: F64, x: F64, steps: int) -> None:
+    """Halley's steps on ln b(y, x) = log_b, in place. From `seed_total_vol` three give all digits."""
+    for _ in range(steps):
+        for i in range(x.size):
+            h = y[i] / x[i]
+            t = 0.5 * x[i]
+            gap = fast_erfcx((h - t) * SQRT_HALF) - fast_erfcx((h + t) * SQRT_HALF)
+            error = fast_log(0.5 * gap) - 0.5 * (h * h + t * t) - log_b[i]
+            slope = _SQRT_2_OVER_PI / gap
+            newton = error / slope
+            bend = h * h / x[i] - 0.5 * t - slope
+            factor = max(1.0 - 0.5 * newton * bend, 0.3)
+            moved = min(max(x[i] - newton / factor, 0.3 * x[i]), 3.0 * x[i])
+            x[i] = min(max(moved, 1e-9), MAX_TOTAL_VOL)
+
+
+@kernel
+def settle_total_vol(b: F64, before: F64, x: F64) -> int:
+    """Mark in x what has no price (NaN) and what still moves (the negative of itself); returns how many move.
+
+    Halley's steps converge cubically: a last move below 1e-5 leaves 1e-15.
+    """
+    moving = 0
+    for i in range(x.size):
+        good = b[i] > 0.0
+        still = abs(x[i] - before[i]) <= 1e-5 * x[i]
+        moving += 1 if good and not still else 0
+        known = good and (x[i] < MAX_TOTAL_VOL or not still)
+        x[i] = (x[i] if still else -x[i]) if known else np.nan
+    return moving
+
+
+# Rows a pass: what belongs to them stays near the processor from price to volatility.
+_PASS = 512
+
+
+@kernel
+def invert_prices(time_value: F64, forward: F64, strike: F64, guess: F64, x: F64) -> int:
+    """x of undiscounted out-of-the-money prices, shape (n,): NaN where there is none; returns how many don't settle.
+
+    Those that don't are left as the negative of where they are. `guess` is of shape (n,) with NaN where there is none, or
+    of shape (0,): then every row starts from the seed, and takes a step more.
+    """
+    b, log_b, y, sinh_y, other = (
+        np.empty(_PASS),
+        np.empty(_PASS),
+        np.empty(_PASS),
+        np.empty(_PASS),
+        np.empty(_PASS),
+    )
+    moving = 0
+    for begin in range(0, x.size, _PASS):
+        end = min(begin + _PASS, x.size)
+        n = end - begin
+        found = x[begin:end]
+        normalise(
+            time_value[begin:end], forward[begin:end], strike[begin:end], b[:n], log_b[:n], y[:n], sinh_y[:n]
+        )
+        if guess.size == 0:
+            seed_total_vol(b[:n], sinh_y[:n], found)
+            refine_total_vol(log_b[:n], y[:n], found, 2)
+        else:
+            if start_from(guess[begin:end], b[:n], found):
+                seed_total_vol(b[:n], sinh_y[:n], other[:n])
+                for i in range(n):
+                    found[i] = found[i] if guess[begin + i] > 0.0 else other[i]
+            refine_total_vol(log_b[:n], y[:n], found, 1)
+        other[:n] = found
+        refine_total_vol(log_b[:n], y[:n], found, 1)
+        moving += settle_total_vol(b[:n], other[:n], found)
+    return moving
+
+
+@kernel
+def start_from(guess: F64, b: F64, x: F64) -> int:
+    """The guesses into x, a tenth where there is none; returns how many rows with a price have none."""
+    bare = 0
+    for i in range(x.size):
+        known = guess[i] > 0.0
+        x[i] = guess[i] if known else 0.1
+        bare += 1 if b[i] > 0.0 and not known else 0
+    return bare
