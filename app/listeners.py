@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.feed.observer import Listener, Seat, together
+from app.alerts.watch import Watch
+from app.feed.observer import Listener, Seat, Sight, together
 from app.feed.service import Feed
+from app.market.chain import Chain
+from app.models import SchwabConnection
 from app.services import Services, demo_sign_in
 
 
@@ -23,5 +26,23 @@ def make_feed(services: Services) -> Feed:
 
 def _makers(services: Services) -> list[Callable[[Seat], Listener]]:
     """One maker of a listener each; the import of what isn't switched on is spared."""
-    del services
-    return []
+    return [lambda seat: AlertListener(services.alerts.watch(seat))]
+
+
+class AlertListener(Listener):
+    """The alerts' rules as a listener: app.alerts knows no feed."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def wants(self, chain: Chain, now_ms: int) -> bool:
+        return self._watch.wants(chain, now_ms)
+
+    def seen(self, sight: Sight) -> None:
+        self._watch.seen(sight.snapshot, sight.chain, sight.at_ms)
+
+    def tick(self, now_ms: int, status: SchwabConnection) -> None:
+        self._watch.tick(now_ms, status)
+
+    def close(self) -> None:
+        self._watch.close()

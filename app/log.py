@@ -13,7 +13,7 @@ import orjson
 
 REDACTED = "[redacted]"
 
-# What a token, a code or a key looks like on Schwab's wire, wherever it turns up.
+# What a token, a code or a key looks like on Schwab's wire, or a webhook's secret, wherever it turns up.
 _PATTERNS = [
     re.compile(
         r"((?:access_token|refresh_token|id_token|client_secret|app_secret|code|Authorization|password|cookie)"
@@ -22,6 +22,7 @@ _PATTERNS = [
     ),
     re.compile(r"((?:Bearer|Basic)\s+)([A-Za-z0-9._~+/=@-]{8,})"),
     re.compile(r"()(\b(?:I0|C0)\.[A-Za-z0-9+/=_-]{8,}(?:\.[A-Za-z0-9_-]+)?(?:@|%40)?)"),
+    re.compile(r"()(\bwhsec_[A-Za-z0-9+/=_-]{8,})"),
 ]
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
     "message",

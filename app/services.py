@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.alerts.service import Alerts
 from app.cache import Store, open_store
 from app.cache.embedded import is_embedded
 from app.cache.results import Results
@@ -14,6 +15,7 @@ from app.schwab.oauth import OAuth
 from app.schwab.tokens import TokenCipher, TokenStore
 from app.settings import SCHWAB_API, Settings
 from app.slots import FileSlot, Slot
+from app.watchlist import Watchlist
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,22 @@ class Services:
     store: Store
     results: Results
     oauth: OAuth
+    alerts: Alerts
+    watchlist: Watchlist
 
 
 def build_services(settings: Settings) -> Services:
     """The services that these settings describe. Raises SettingsError."""
     store = open_store(settings.redis_url, embedded=is_embedded(settings.redis_url))
-    tokens = TokenStore(_login_slot(settings, store), _cipher(settings))
+    cipher = _cipher(settings)
+    tokens = TokenStore(_login_slot(settings, store), cipher)
     return Services(
         settings=settings,
         store=store,
         results=Results(store, rate=settings.rate),
         oauth=OAuth.from_settings(settings, tokens),
+        alerts=Alerts(settings, store, cipher),
+        watchlist=Watchlist(store, settings),
     )
 
 

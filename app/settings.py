@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.alerts.hosts import AllowList
 from app.errors import SettingsError, SymbolError
 from app.market.symbols import canonical
+from app.redis_address import parse_redis_url
 
 SCHWAB_API = "https://api.schwabapi.com"
 
@@ -69,8 +71,9 @@ class Settings(BaseSettings):
 
     redis_url: str = Field(
         "",
-        description="redis://, rediss:// or unix:// address. Unset: a Redis of our own is started. "
-        "memory:// keeps everything in one process.",
+        description="redis://, rediss:// or unix:// address; redis+sentinel://HOST:PORT,HOST:PORT/SERVICE and "
+        "redis+cluster://HOST:PORT,HOST:PORT for several servers (rediss+... with TLS). "
+        "Unset: a Redis of our own is started. memory:// keeps everything in one process.",
     )
 
     schwab_app_key: SecretStr = Field(
@@ -123,6 +126,12 @@ class Settings(BaseSettings):
         description="Interest rate (fraction a year) where a chain has none; unset: from parity.",
     )
 
+    alert_webhook_hosts: str = Field(
+        "",
+        description="Hosts that alerts may be POSTed to, separated by commas: hooks.example.com (https), with a port, or "
+        "http://127.0.0.1:9000. Unset: no webhooks.",
+    )
+
     force_demo: bool = Field(
         False,
         description="Use the simulator whatever the credentials; `python -m app demo` sets it.",
@@ -140,6 +149,12 @@ class Settings(BaseSettings):
             raise ValueError("name at least one symbol")
         return ",".join(dict.fromkeys(names))
 
+    @field_validator("alert_webhook_hosts")
+    @classmethod
+    def _alert_webhook_hosts(cls, value: str) -> str:
+        AllowList(value)
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _public_url(cls, value: str) -> str:
@@ -156,6 +171,14 @@ class Settings(BaseSettings):
                 f"SYMBOLS names {len(self.symbol_list)} underlyings, and MAX_SYMBOLS is {self.max_symbols}"
             )
         return self
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: str) -> str:
+        address = value.strip()
+        if address:
+            parse_redis_url(address)
+        return address
 
     @property
     def symbol_list(self) -> list[str]:
@@ -197,7 +220,8 @@ class Settings(BaseSettings):
         """Every secret value, for the log's redactor."""
         values = (self.schwab_app_key, self.schwab_app_secret, self.token_key)
         known = [value.get_secret_value() for value in values]
-        return [value for value in [*known, _password(self.redis_url)] if value]
+        redis = parse_redis_url(self.redis_url).passwords if self.redis_url else ()
+        return [value for value in [*known, *redis] if value]
 
 
 def bracketed(host: str) -> str:
@@ -213,13 +237,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _password(url: str) -> str:
-    try:
-        return urlsplit(url).password or ""
-    except ValueError:
-        return ""
 
 
 @cache
