@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from redis.exceptions import RedisClusterException
+
 from app.cache.base import Loaded, Store, Version
 from app.cache.memory import MemoryStore
 from app.cache.redis_store import RedisStore
@@ -13,7 +15,7 @@ MEMORY_URL = "memory://"
 
 
 def open_store(url: str, *, embedded: bool = False) -> Store:
-    """The store at `url`: redis://, rediss://, unix:// or memory://. Connects with the first call.
+    """The store at `url`, one of app.redis_address's forms. Connects with the first call.
 
     Raises SettingsError when it isn't such an address.
     """
@@ -26,8 +28,8 @@ def open_store(url: str, *, embedded: bool = False) -> Store:
         )
     try:
         return RedisStore(url, embedded=embedded)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RedisClusterException) as error:
         raise SettingsError(
             "REDIS_URL is not an address of a Redis",
-            cure="Use redis://HOST:PORT/0, rediss://, unix:///PATH or memory://, or leave it unset.",
+            cure="Look at its options, or use redis://HOST:PORT/0; docs/hosting.md lists the forms.",
         ) from error

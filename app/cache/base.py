@@ -15,6 +15,9 @@ from app.models import CacheStats, Event
 
 EVENTS_KEPT = 500
 
+# Where an entry of a stream stands: milliseconds, and a number within them. (0, 0) is before the first.
+Position = tuple[int, int]
+
 
 class Version(NamedTuple):
     """Which publication of a chain this is.
@@ -60,6 +63,9 @@ class Store(Protocol):
     def version(self, symbol: str) -> Version | None:
         """The newest version of a chain; None when none was ever published."""
 
+    def holds(self, symbol: str) -> bool:
+        """Whether every part of a chain is there, so that a process that has never seen it could read it."""
+
     def load(self, symbol: str) -> Loaded | None:
         """The newest chain, decoded once per version in this process; None when none was ever published.
 
@@ -69,6 +75,9 @@ class Store(Protocol):
 
     def symbols(self) -> list[str]:
         """The symbols that have a chain, sorted."""
+
+    def forget(self, symbol: str, epoch: int) -> None:
+        """Keep a chain no longer. Raises StaleWriter when a later epoch has written it."""
 
     def put_status(self, data: bytes, epoch: int) -> None:
         """Write the feed's account of itself. Raises StaleWriter when a later epoch has written."""
@@ -102,6 +111,15 @@ class Store(Protocol):
 
     def events(self, limit: int = 100) -> list[Event]:
         """The last events, newest first."""
+
+    def append(self, stream: str, at: Position, data: bytes, epoch: int, *, kept: int) -> bool:
+        """Add an entry to a stream that keeps the last `kept`; False when one at this position or a later one is there.
+
+        Raises StaleWriter when a later epoch has written.
+        """
+
+    def entries(self, stream: str, after: Position = (0, 0)) -> list[tuple[Position, bytes]]:
+        """The entries of a stream behind a position, in order."""
 
     def stats(self) -> CacheStats:
         """How the cache is doing; while it can't be reached `healthy` is False and the rest is what is known."""

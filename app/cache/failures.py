@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import redis.exceptions as theirs
 
 from app.cache.breaker import Breaker
-from app.errors import CacheError
+from app.errors import CacheError, ReadOnlyCache
 
 # redis-py's exceptions have three roots beside RedisError.
 REDIS_ERRORS: tuple[type[Exception], ...] = (
@@ -19,7 +19,14 @@ REDIS_ERRORS: tuple[type[Exception], ...] = (
     OSError,  # a socket that fails outside of redis-py's own reads and writes
 )
 # What says that the server is away or hung, as opposed to refusing one command.
-_UNREACHABLE = (theirs.ConnectionError, theirs.TimeoutError, OSError)
+_UNREACHABLE = (
+    theirs.ConnectionError,
+    theirs.TimeoutError,
+    theirs.RedisClusterException,  # no node answers, or not all slots have one
+    theirs.ClusterDownError,
+    theirs.MasterDownError,
+    OSError,
+)
 
 # The first class that fits decides, so the narrower come first.
 _WORDS: list[tuple[type[Exception], str, str]] = [
@@ -30,12 +37,15 @@ _WORDS: list[tuple[type[Exception], str, str]] = [
     (theirs.TimeoutError, "Redis did not answer in time", ""),
     (theirs.ConnectionError, "Redis can't be reached", ""),
     (theirs.OutOfMemoryError, "Redis is full", "Raise its maxmemory, or follow fewer symbols."),
-    (theirs.ReadOnlyError, "Redis is read-only", "Point REDIS_URL at the primary, not at a replica."),
+    (theirs.ReadOnlyError, "Redis is read-only", ReadOnlyCache.cure),
     (
         theirs.NoPermissionError,
         "Redis does not let this user do that",
         "Give the user of REDIS_URL read, write and scripting rights.",
     ),
+    (theirs.ClusterDownError, "the Redis Cluster is down: not all of its slots are served", ""),
+    (theirs.RedisClusterException, "the Redis Cluster can't be reached", ""),
+    (theirs.MasterDownError, "Redis has lost its primary", ""),
     (TimeoutError, "Redis did not answer in time", ""),
     (OSError, "Redis can't be reached", ""),
 ]
@@ -45,6 +55,11 @@ _IN_SCRIPT: dict[str, type[Exception]] = {
     "-OOM ": theirs.OutOfMemoryError,
     "-READONLY ": theirs.ReadOnlyError,
     "-NOPERM ": theirs.NoPermissionError,
+}
+# What redis-py has no class for.
+_CODES: dict[str, tuple[str, str]] = {
+    "MISCONF": ("Redis can't save to its disk and takes no writes", "Free its disk, or look at its log."),
+    "NOREPLICAS": ("Redis has too few replicas to take writes", "Bring its replicas back."),
 }
 
 
@@ -72,8 +87,12 @@ def translated(breaker: Breaker) -> Iterator[None]:
 def describe(error: Exception) -> CacheError:
     """The CacheError that says what a redis-py error means. Never quotes an address: it may hold a password."""
     cause = _cause(error)
+    kind_of_ours = ReadOnlyCache if issubclass(cause, theirs.ReadOnlyError) else CacheError
     for kind, words, cure in _WORDS:
         if issubclass(cause, kind):
+            return kind_of_ours(words, cure=cure)
+    for code, (words, cure) in _CODES.items():
+        if code in str(error):
             return CacheError(words, cure=cure)
     return CacheError(f"Redis refuses the command ({type(error).__name__})")
 

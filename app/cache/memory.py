@@ -7,7 +7,7 @@ import time
 from collections import deque
 from itertools import islice
 
-from app.cache.base import EVENTS_KEPT, Loaded, Version, hit_rate, wall_ms
+from app.cache.base import EVENTS_KEPT, Loaded, Position, Version, hit_rate, wall_ms
 from app.errors import StaleWriter
 from app.market.chain import Chain
 from app.models import CacheStats, Event
@@ -26,6 +26,7 @@ class MemoryStore:
         self._epochs: dict[str, int] = {}
         self._values: dict[str, tuple[bytes, float]] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._streams: dict[str, tuple[list[tuple[Position, bytes]], int]] = {}
         self._hits = 0
         self._misses = 0
 
@@ -42,6 +43,9 @@ class MemoryStore:
         held = self._chains.get(symbol)
         return held.version if held else None
 
+    def holds(self, symbol: str) -> bool:
+        return symbol in self._chains
+
     def load(self, symbol: str) -> Loaded | None:
         with self._lock:
             held = self._chains.get(symbol)
@@ -52,6 +56,13 @@ class MemoryStore:
     def symbols(self) -> list[str]:
         with self._lock:
             return sorted(self._chains)
+
+    def forget(self, symbol: str, epoch: int) -> None:
+        with self._lock:
+            held = self._chains.get(symbol)
+            if held and epoch < held.version.epoch:
+                raise StaleWriter(f"{symbol}: epoch {epoch} was overtaken by {held.version.epoch}")
+            self._chains.pop(symbol, None)
 
     def put_status(self, data: bytes, epoch: int) -> None:
         with self._lock:
@@ -111,6 +122,20 @@ class MemoryStore:
     def events(self, limit: int = 100) -> list[Event]:
         with self._lock:
             return list(islice(self._events, limit))
+
+    def append(self, stream: str, at: Position, data: bytes, epoch: int, *, kept: int) -> bool:
+        with self._lock:
+            entries, latest = self._streams.get(stream, ([], 0))
+            if epoch < latest:
+                raise StaleWriter(f"{stream}: epoch {epoch} was overtaken by {latest}")
+            if entries and at <= entries[-1][0]:
+                return False
+            self._streams[stream] = [*entries, (at, data)][-kept:], epoch
+            return True
+
+    def entries(self, stream: str, after: Position = (0, 0)) -> list[tuple[Position, bytes]]:
+        held, _ = self._streams.get(stream, ([], 0))
+        return [entry for entry in held if entry[0] > after]
 
     def stats(self) -> CacheStats:
         with self._lock:

@@ -10,6 +10,7 @@ Keys carry a hash tag, so that what one script touches shares a slot on a cluste
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -18,25 +19,25 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 import orjson
-import redis
 from pydantic import ValidationError
-from redis.backoff import NoBackoff
-from redis.connection import PythonRespSerializer
-from redis.retry import Retry
+from redis.exceptions import NoScriptError
 
 from app.cache import scripts
-from app.cache.base import EVENTS_KEPT, Loaded, Version, hit_rate, wall_ms
+from app.cache.base import EVENTS_KEPT, Loaded, Position, Version, hit_rate, wall_ms
 from app.cache.breaker import Breaker
+from app.cache.clients import deployment
 from app.cache.failures import REDIS_ERRORS, translated
 from app.cache.reader import ChainReader
-from app.errors import CacheError, DataError, StaleWriter
+from app.errors import CacheError, DataError, ReadOnlyCache, StaleWriter
 from app.market.chain import Chain
 from app.market.codec import encode_contracts, encode_quotes
 from app.models import CacheStats, Event
 
-TIMEOUT_S = 0.25
-_PACKER_CUTOFF = 6000  # redis-py's own: longer values go out without being joined
 _COUNT_EVERY_S = 1.0
+
+_DIGESTS = {
+    script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for script in scripts.ALL
+}
 
 T = TypeVar("T")
 
@@ -50,22 +51,8 @@ class RedisStore:
     def __init__(self, url: str, *, embedded: bool = False, breaker: Breaker | None = None) -> None:
         """Raises ValueError when the address isn't one that redis-py knows. Connects with the first call."""
         self.backend: Literal["redis", "embedded"] = "embedded" if embedded else "redis"
-        # No retries by the client: a retried script would apply twice.
-        self._redis: Any = redis.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            client_name="gex",
-            protocol=2,
-            # hiredis's packer page-faults on values over 1 MB: 5.4 ms for a chain, against 1.0 in Python
-            command_packer=PythonRespSerializer(_PACKER_CUTOFF, _encoded),
-        )
+        self._deployment = deployment(url)
         self.breaker = breaker or Breaker()
-        self._script = {
-            name: self._redis.register_script(getattr(scripts, name))
-            for name in ("PUBLISH", "PUT_STATUS", "ACQUIRE", "RENEW", "RELEASE", "POP")
-        }
         self._reader = ChainReader(self._read)
         self._sent: dict[str, str] = {}
         self._counted = (0, 0)
@@ -99,10 +86,18 @@ class RedisStore:
             chain.contracts.identity,
             encode_contracts(chain.contracts) if with_contracts else b"",
         ]
-        return int(self._run("PUBLISH", _chain_keys(chain.symbol), arguments)), published_ms
+        return int(self._run(scripts.PUBLISH, _chain_keys(chain.symbol), arguments)), published_ms
 
     def version(self, symbol: str) -> Version | None:
         return self._call(lambda: _version(self._redis.hmget(f"version:{{{symbol}}}", *Version._fields)))
+
+    def holds(self, symbol: str) -> bool:
+        keys = _chain_keys(symbol)
+        whole = self._call(lambda: self._redis.exists(*keys)) == len(keys)
+        if not (whole and self._call(lambda: self._redis.sismember("symbols:{feed}", symbol))):
+            self._sent.pop(symbol, None)  # the next publication writes all of it
+            return False
+        return True
 
     def load(self, symbol: str) -> Loaded | None:
         loaded = self._reader.load(symbol, partial(self.version, symbol))
@@ -127,6 +122,12 @@ class RedisStore:
 
         return self._call(read)
 
+    def forget(self, symbol: str, epoch: int) -> None:
+        self._sent.pop(symbol, None)
+        if int(self._run(scripts.FORGET, _chain_keys(symbol), [epoch])) < 0:
+            raise StaleWriter(f"{symbol}: a later leader than epoch {epoch} publishes it")
+        self._call(lambda: self._redis.srem("symbols:{feed}", symbol))
+
     def symbols(self) -> list[str]:
         found = self._call(lambda: self._redis.smembers("symbols:{feed}"))
         return sorted(name.decode("ascii", "replace") for name in found)
@@ -134,7 +135,7 @@ class RedisStore:
     # --- the feed ---------------------------------------------------------------------------------
 
     def put_status(self, data: bytes, epoch: int) -> None:
-        if not self._run("PUT_STATUS", ["status:{feed}"], [epoch, data]):
+        if not self._run(scripts.PUT_STATUS, ["status:{feed}"], [epoch, data]):
             raise StaleWriter(f"status: a later leader than epoch {epoch} writes it")
 
     def status(self) -> bytes | None:
@@ -142,13 +143,13 @@ class RedisStore:
 
     def acquire(self, name: str, owner: str, ttl_ms: int) -> int | None:
         keys = [f"lease:{{{name}}}", f"epoch:{{{name}}}"]
-        return int(self._run("ACQUIRE", keys, [owner, ttl_ms])) or None
+        return int(self._run(scripts.ACQUIRE, keys, [owner, ttl_ms])) or None
 
     def renew(self, name: str, owner: str, ttl_ms: int) -> bool:
-        return bool(self._run("RENEW", [f"lease:{{{name}}}"], [owner, ttl_ms]))
+        return bool(self._run(scripts.RENEW, [f"lease:{{{name}}}"], [owner, ttl_ms]))
 
     def release(self, name: str, owner: str) -> None:
-        self._run("RELEASE", [f"lease:{{{name}}}"], [owner])
+        self._run(scripts.RELEASE, [f"lease:{{{name}}}"], [owner])
 
     def add_event(self, event: Event) -> None:
         def add() -> None:
@@ -163,6 +164,20 @@ class RedisStore:
         lines = self._call(lambda: self._redis.lrange("events:{feed}", 0, max(limit, 1) - 1))
         return [event for line in lines if (event := _event(line)) is not None][: max(limit, 0)]
 
+    # --- streams ----------------------------------------------------------------------------------
+
+    def append(self, stream: str, at: Position, data: bytes, epoch: int, *, kept: int) -> bool:
+        keys = [f"stream:{{{stream}}}", f"streamepoch:{{{stream}}}"]
+        added = int(self._run(scripts.APPEND, keys, [epoch, f"{at[0]}-{at[1]}", kept, data]))
+        if added < 0:
+            raise StaleWriter(f"{stream}: a later leader than epoch {epoch} writes it")
+        return added > 0
+
+    def entries(self, stream: str, after: Position = (0, 0)) -> list[tuple[Position, bytes]]:
+        begin = f"({after[0]}-{after[1]}"
+        found = self._call(lambda: self._redis.xrange(f"stream:{{{stream}}}", min=begin))
+        return [(_position(at), fields.get(b"data", b"")) for at, fields in found]
+
     # --- small values -----------------------------------------------------------------------------
 
     def put(self, key: str, value: bytes, ttl_s: float | None = None) -> None:
@@ -173,7 +188,8 @@ class RedisStore:
         return self._bytes(lambda: self._redis.get(f"kv:{key}"))
 
     def pop(self, key: str) -> bytes | None:
-        return self._bytes(lambda: self._script["POP"](keys=[f"kv:{key}"]))
+        value = self._run(scripts.POP, [f"kv:{key}"], [])
+        return None if value is None else bytes(value)
 
     def delete(self, key: str) -> None:
         self._call(lambda: self._redis.delete(f"kv:{key}"))
@@ -182,9 +198,12 @@ class RedisStore:
 
     def ping(self) -> bool:
         try:
-            return bool(self._call(lambda: self._redis.ping()))
+            self._call(
+                lambda: self._redis.exists("status:{feed}")
+            )  # on a cluster, the server that the feed needs
         except CacheError:
             return False
+        return True
 
     def stats(self) -> CacheStats:
         try:
@@ -204,18 +223,18 @@ class RedisStore:
 
     def _measure(self) -> dict[str, Any]:
         started = time.perf_counter()
-        self._redis.ping()
-        ping_ms = (time.perf_counter() - started) * 1000
-        info = self._redis.info()
         hits, misses = self._redis.hmget("reads:{feed}", "hits", "misses")
+        ping_ms = (time.perf_counter() - started) * 1000
+        servers = self._deployment.measured()
+        limits = [server.get("maxmemory") or 0 for server in servers]
         return {
             "healthy": True,
-            "server_version": str(info["redis_version"]),
+            "server_version": str(servers[0]["redis_version"]),
             "ping_ms": ping_ms,
-            "keys": self._redis.dbsize(),
-            "memory_bytes": info.get("used_memory"),
-            "memory_limit_bytes": info.get("maxmemory") or None,
-            "evictions": info.get("evicted_keys"),
+            "keys": self._deployment.keys(),
+            "memory_bytes": _total(servers, "used_memory"),
+            "memory_limit_bytes": sum(limits) if all(limits) else None,
+            "evictions": _total(servers, "evicted_keys"),
             "hits": int(hits or 0),
             "misses": int(misses or 0),
         }
@@ -248,26 +267,41 @@ class RedisStore:
 
     def close(self) -> None:
         try:
-            self._redis.close()
+            self._deployment.close()
         except REDIS_ERRORS:
             return
 
     # --- calls ------------------------------------------------------------------------------------
 
+    @property
+    def _redis(self) -> Any:
+        return self._deployment.client
+
     def _call(self, call: Callable[[], T]) -> T:
-        with translated(self.breaker):
-            return call()
+        try:
+            with translated(self.breaker):
+                return call()
+        except ReadOnlyCache:  # another server has taken over from the one that was connected
+            self._deployment.forget()
+            raise
 
     def _run(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
-        return self._call(lambda: self._script[script](keys=keys, args=arguments))
+        def run() -> Any:
+            try:
+                return self._redis.evalsha(_DIGESTS[script], len(keys), *keys, *arguments)
+            except NoScriptError:  # a server that was restarted, or has taken over
+                return self._redis.eval(script, len(keys), *keys, *arguments)
+
+        return self._call(run)
 
     def _bytes(self, call: Callable[[], Any]) -> bytes | None:
         value = self._call(call)
         return None if value is None else bytes(value)
 
 
-def _encoded(value: bytes | str | int | float) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
+def _total(servers: list[dict[str, Any]], name: str) -> int | None:
+    values = [server.get(name) for server in servers]
+    return None if None in values else sum(values)  # type: ignore[arg-type]
 
 
 def _chain_keys(symbol: str) -> list[str]:
@@ -279,6 +313,11 @@ def _version(fields: list[bytes | None]) -> Version | None:
         return None if None in fields else Version(*(int(field or b"") for field in fields))
     except ValueError as error:
         raise CacheError("the cache holds a version that is no number") from error
+
+
+def _position(at: bytes) -> Position:
+    ms, _, number = at.decode("ascii").partition("-")
+    return int(ms), int(number)
 
 
 def _event(line: bytes) -> Event | None:

@@ -20,6 +20,12 @@ redis.call('HSET', KEYS[3], 'number', string.format('%.0f', number), 'published_
 return number
 """
 
+# KEYS chain, contracts, version; ARGV epoch. Returns -1 when a later epoch has written.
+FORGET = """
+if tonumber(redis.call('HGET', KEYS[3], 'epoch') or 0) > tonumber(ARGV[1]) then return -1 end
+return redis.call('DEL', unpack(KEYS))
+"""
+
 # KEYS status; ARGV epoch, data. Returns 0 when a later epoch has written.
 PUT_STATUS = """
 if tonumber(redis.call('HGET', KEYS[1], 'epoch') or 0) > tonumber(ARGV[1]) then return 0 end
@@ -56,3 +62,18 @@ local value = redis.call('GET', KEYS[1])
 redis.call('DEL', KEYS[1])
 return value
 """
+
+# KEYS stream, its epoch; ARGV epoch, id, kept, data. Returns -1 when a later epoch has written, 0 when the stream is
+# already there: Redis itself refuses an id that isn't higher than the last.
+APPEND = """
+if tonumber(redis.call('GET', KEYS[2]) or 0) > tonumber(ARGV[1]) then return -1 end
+redis.call('SET', KEYS[2], ARGV[1])
+local added = redis.pcall('XADD', KEYS[1], 'MAXLEN', '=', ARGV[3], ARGV[2], 'data', ARGV[4])
+if type(added) == 'table' and added.err then
+  if string.find(added.err, 'equal or smaller') then return 0 end
+  return redis.error_reply(added.err)
+end
+return 1
+"""
+
+ALL = (PUBLISH, FORGET, PUT_STATUS, ACQUIRE, RENEW, RELEASE, POP, APPEND)
