@@ -158,7 +158,9 @@
   }
 
   function heat(trace, panel, range, colors) {
-    const colorscale = [[0, colors.negative], [0.5, colors.card], [1, colors.positive]];
+    const colorscale = trace.meta.signed
+      ? [[0, colors.negative], [0.5, colors.card], [1, colors.positive]]
+      : [[0, colors.card], [1, colors.text]];
     // a gap of one pixel would eat rows that are thin
     const ygap = (panel.y1 - panel.y0) / (visible(trace.y, range) || 1) > 5 ? 1 : 0;
     return { ...trace, colorscale, ygap };

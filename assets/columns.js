@@ -51,6 +51,7 @@
     text: (value) => value ?? f().UNKNOWN,
     price: (value) => f().price(value),
     strike: (value) => f().strike(value ?? NaN),
+    days: (value) => unknownOr(value, () => f().price(value, value < 10 ? 1 : 0)),
     points: (value) => f().points(value),
     percent: (value) => percent(value, 1),
     move: (value) => unknownOr(value, () => `\u00b1${f().price(value, 1)}`),

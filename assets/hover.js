@@ -57,7 +57,7 @@
   function extra({ panel, price, column }, at) {
     const { traces } = gex.chart.current();
     if (column >= 0) {
-      const trace = traces.find((one) => one.type === "heatmap");
+      const trace = traces.find((one) => one.type === "heatmap" && one.xaxis === panel.axis);
       const row = trace ? trace.y.indexOf(at) : -1;
       const value = row < 0 ? NaN : trace.z[row][column] * panel.divisor;
       const rest = panel.rest && column === panel.labels.length - 1;

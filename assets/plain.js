@@ -64,6 +64,7 @@
       const [x, y] = [axisName(panel.x), axisName(panel.y)];
       const at = domain(panel, box);
       result[x] = { ...axis(panel.x1 - panel.x0, 70, colors), ...said[x], domain: at.x, anchor: panel.y, fixedrange: box.narrow };
+      if (panel.legend) Object.assign(result, legend(at, colors));
       result[y] = { ...axis(panel.y1 - panel.y0, 40, colors), ...said[y], domain: at.y, anchor: panel.x, fixedrange: box.narrow };
     }
     return result;
@@ -79,6 +80,7 @@
     font: { family: colors.font, size: 11, color: colors.muted },
     showlegend: false,
     hovermode: "closest",
+    hoverdistance: 24,
     hoverlabel: { bgcolor: colors.raised, bordercolor: colors.line, font: { family: colors.font, size: 12, color: colors.text }, align: "left" },
     dragmode: box.narrow ? false : "zoom",
     uirevision: id,
@@ -104,6 +106,12 @@
       y: [1 - (panel.y1 - margin.t) / h, 1 - (panel.y0 - margin.t) / h],
     };
   }
+
+  /** Names of traces, in the upper right corner of a panel. */
+  const legend = ({ x, y }, colors) => ({
+    showlegend: true,
+    legend: { x: x[1], y: y[1], xanchor: "right", yanchor: "top", bgcolor: `${colors.card}cc`, font: { size: 11, color: colors.text }, itemwidth: 30 },
+  });
 
   /** What stands over a panel, and under it what its horizontal axis counts. */
   function titles(panel, box, colors) {

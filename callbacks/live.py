@@ -19,8 +19,9 @@ from app.market.symbols import canonical
 from app.trail import Trail, point
 from callbacks.request import LiveRequest, read_request
 from components import health
-from components.answer import Facts, answer
+from components.answer import answer
 from components.changes import changes
+from components.facts import Facts
 from components.state import PageState
 
 

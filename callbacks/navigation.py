@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,7 +18,7 @@ from components.state import PageState
 _METHOD = Path(__file__).resolve().parents[1] / "docs" / "method.md"
 
 
-def register(app: Dash, followed: list[str]) -> None:
+def register(app: Dash, followed: Callable[[], list[str]]) -> None:
     """Wire the header, the chips and the problem page to the address."""
 
     @app.callback(
@@ -31,11 +32,12 @@ def register(app: Dash, followed: list[str]) -> None:
     )
     def navigate(pathname: str | None, search: str | None, dates: Any) -> tuple[Any, Any, Any, Any]:
         state = PageState.from_query(search)
-        symbol, problem = locate(pathname, followed)
+        names = followed()
+        symbol, problem = locate(pathname, names)
         if problem:
-            return problem, symbol_menu("Symbols", followed, PageState()), [], []
+            return problem, symbol_menu("Symbols", names, PageState()), [], []
         known = dates if isinstance(dates, list) else []
-        return [], symbol_menu(symbol, followed, state), view_tabs(symbol, state), chips(symbol, state, known)
+        return [], symbol_menu(symbol, names, state), view_tabs(symbol, state), chips(symbol, state, known)
 
 
 def locate(pathname: str | None, followed: list[str]) -> tuple[str, list[Any]]:

@@ -49,8 +49,12 @@ def chips(symbol: str, state: PageState, dates: Iterable[str]) -> list[Any]:
     groups.append(_group("Weight", _choices(symbol, state, "weight")))
     if state.view in ("overview", "strikes"):
         groups.append(_group("Bars", _choices(symbol, state, "show")))
+    if state.view == "surface":
+        groups.append(_group("Measure", _choices(symbol, state, "measure")))
     if state.view == "greeks":
         groups.append(_group("Added up", _choices(symbol, state, "by")))
+    if state.view == "volatility":
+        groups.append(_group("Table", _choices(symbol, state, "by")))
     groups.append(_group("Convention", [_convention_menu(symbol, state)]))
     if state.view == "greeks":
         groups.append(_explained(GREEK_WORDS))
@@ -74,7 +78,7 @@ def _buckets(symbol: str, state: PageState) -> list[Any]:
     chosen = None if state.params.expiries else state.params.bucket
     return [
         _chip(word, page_url(symbol, state.choose("expiries", bucket)), words, bucket == chosen)
-        for bucket in ("0dte", "week", "month", "all")
+        for bucket in ("0dte", "week", "month", "all", "ex_next")
         if bucket in get_args(Bucket)
         for word, words in [BUCKET_WORDS[bucket]]
     ]

@@ -14,13 +14,14 @@ import numpy as np
 from app.gex.params import Unit
 from app.gex.snapshot import F64
 from components.encode import coarse, typed
+from components.state import Show
 
 POSITIVE, NEGATIVE, TEXT, MUTED = "#56b4e9", "#e69f00", "#e6ebf1", "#8b98a9"
 CARD = "#121820"
 
 # from which size on, what it is divided by, and the word; billions are what readers know, so they reach far
 _SCALES = ((5e12, 1e12, "Tn"), (1e8, 1e9, "Bn"), (1e5, 1e6, "M"), (1e2, 1e3, "K"))
-_UNIT_WORDS: dict[Unit, str] = {"per_1pct": "per 1 %", "per_point": "per point"}
+UNIT_WORDS: dict[Unit, str] = {"per_1pct": "per 1 %", "per_point": "per point"}
 
 Trace = dict[str, Any]
 
@@ -34,7 +35,7 @@ class Scale:
 
     def title(self, what: str, unit: Unit) -> str:
         """A panel's heading with its unit: `Net GEX by strike, $ Bn per 1 %`."""
-        return f"{what}, $ {self.word}{' ' if self.word else ''}{_UNIT_WORDS[unit]}"
+        return f"{what}, $ {self.word}{' ' if self.word else ''}{UNIT_WORDS[unit]}"
 
 
 def scale_for(largest: float) -> Scale:
@@ -45,15 +46,29 @@ def scale_for(largest: float) -> Scale:
     return Scale(1.0, "")
 
 
-def ladder(strike: F64, calls: F64, puts: F64, scale: Scale, *, split: bool, axis: str = "x") -> list[Trace]:
-    """Exposure per strike as horizontal bars: the net, or calls and puts with the net as a tick. All shape (k,), $."""
+def ladder(strike: F64, calls: F64, puts: F64, scale: Scale, *, show: Show, axis: str = "x") -> list[Trace]:
+    """Exposure per strike as horizontal bars: the net, calls and puts with the net as a tick, or both sizes added.
+
+    All shape (k,), $.
+    """
     net = (calls + puts) / scale.divisor
-    if not split:
+    if show == "absolute":
+        return _sizes(strike, np.abs(calls) / scale.divisor, np.abs(puts) / scale.divisor, axis)
+    if show == "net":
         return bars("net", "Net GEX", axis, strike, net)
     return [
         *bars("call", "Call GEX", axis, strike, calls / scale.divisor),
         *bars("put", "Put GEX", axis, strike, puts / scale.divisor),
         _tick("net", "Net GEX", axis, strike, net),
+    ]
+
+
+def _sizes(strike: F64, calls: F64, puts: F64, axis: str) -> list[Trace]:
+    """Calls from zero on and puts beyond them: drawn as the sum with the calls over it."""
+    both = calls + puts
+    return [
+        _bar("absolute", "negative", "Absolute GEX", axis, strike[both > 0], both[both > 0], NEGATIVE),
+        _bar("absolute_call", "positive", "Calls", axis, strike[calls > 0], calls[calls > 0], POSITIVE),
     ]
 
 
@@ -84,21 +99,33 @@ def profile(spot: F64, gex: F64, scale: Scale, axis: str = "x2") -> list[Trace]:
     return [line]
 
 
-def heatmap(strike: F64, z: F64, limit: float, scale: Scale, axis: str = "x3") -> Trace:
-    """Strike by expiry, z with shape (strikes, columns); one colour scale, symmetric about 0, full at +-limit $."""
+def heatmap(
+    strike: F64,
+    z: F64,
+    limit: float,
+    scale: Scale,
+    panel: str = "heatmap",
+    axis: str = "x3",
+    *,
+    signed: bool = True,
+) -> Trace:
+    """Strike by expiry, z with shape (strikes, columns); one colour scale, full at `limit`.
+
+    Signed values diverge from 0, symmetric; counts, which have no sign, go from the card's colour to the text's.
+    """
     top = limit / scale.divisor
+    colors = [[0, NEGATIVE], [0.5, CARD], [1, POSITIVE]] if signed else [[0, CARD], [1, TEXT]]
     return {
         "type": "heatmap",
-        "name": "Net GEX",
-        "meta": {"panel": "heatmap", "part": "z"},
+        "name": panel,
+        "meta": {"panel": panel, "part": "z", "signed": signed},
         "xaxis": axis,
         "yaxis": "y",
         "y": typed(strike),
         "z": coarse(z / scale.divisor),
-        "zmin": -top,
+        "zmin": -top if signed else 0,
         "zmax": top,
-        "zmid": 0,
-        "colorscale": [[0, NEGATIVE], [0.5, CARD], [1, POSITIVE]],
+        "colorscale": colors,
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
@@ -166,3 +193,10 @@ def _with_crossings(price: F64, value: F64) -> tuple[F64, F64]:
     share = value[turns] / (value[turns] - value[turns + 1])
     zeros = price[turns] + share * (price[turns + 1] - price[turns])
     return np.insert(price, turns + 1, zeros), np.insert(value, turns + 1, 0.0)
+
+
+def words_of(dollars: float) -> str:
+    """An amount in words for a sentence: `-$10.4 Bn`."""
+    scale = scale_for(abs(dollars))
+    size = abs(dollars) / scale.divisor
+    return f"{'-' if dollars < 0 else ''}${size:.3g} {scale.word}".rstrip()

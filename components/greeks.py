@@ -1,20 +1,22 @@
-"""Delta, vanna and charm exposure by strike (ladders on the price axis) and by expiry (a table)."""
+"""Delta, vanna and charm exposure by strike (ladders on the price axis) and by expiry (bars and a table)."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.gex.greeks import Exposures, exposures
-from app.gex.snapshot import F64, Snapshot
-from app.gex.surface import Surface
+from app.gex.snapshot import F64, GreekTotals, Snapshot
 from app.market.calendar import exchange_day
 from components import figures
+from components import panels as price_axis
+from components.columns import label
+from components.encode import coarse, typed
+from components.facts import Crop, Facts, Parts, known
+from components.plain import Panel, Trace, plain
+from components.state import PageState
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,94 +28,120 @@ class Kind:
     per: str
 
 
-_DEX, _VEX = Kind("dex", "DEX", ""), Kind("vex", "VEX", "per vol point")
-_HOUR, _DAY = Kind("chex_hour", "CHEX 0DTE", "per hour"), Kind("chex_day", "CHEX", "per day")
+DEX, VEX = Kind("dex", "DEX", ""), Kind("vex", "VEX", "per vol point")
+# hours and days can't be added up, so charm of what expires today is a kind of its own
+HOUR, DAY = Kind("chex_hour", "CHEX 0DTE", "per hour"), Kind("chex_day", "CHEX", "per day")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class GreekTable:
-    """Exposures of `kinds` in $: by strike, aligned with the snapshot's strikes; by date; and their totals.
-
-    Charm is kept apart for what expires today, where it counts by the hour: hours and days can't be added up. NaN or None
-    where contracts are held and none could be used.
-    """
-
-    kinds: tuple[Kind, ...]
-    strikes: dict[str, F64]
-    dates: tuple[dict[str, Any], ...]
-    totals: dict[str, float | None]
-
-
-def greek_table(surface: Surface, snapshot: Snapshot) -> GreekTable:
-    """All exposures of a fitted chain under the snapshot's convention."""
-    found, today = exposures(surface, snapshot.params), exchange_day(snapshot.as_of_ms)
-    kinds = _kinds(snapshot.heatmap_expiries, today)
-    cells, unknown = _cells(found), _unknown(snapshot, today)
-    columns = np.searchsorted(found.strike, snapshot.strikes.strike)
-    by_strike = {
-        kind.id: np.where(unknown[kind.id], np.nan, cells[kind.id].sum(axis=0)[columns]) for kind in kinds
-    }
-    totals = {
-        kind.id: None if unknown[kind.id].all() else _known(float(cells[kind.id].sum())) for kind in kinds
-    }
-    return GreekTable(kinds, by_strike, _dates(found, cells, snapshot, today), totals)
+def view(facts: Facts, state: PageState, crop: Crop) -> Parts:
+    """Ladders by strike, or bars and a table by expiry."""
+    snapshot = facts.snapshot
+    found = kinds(snapshot)
+    if state.by == "expiry":
+        rows = by_date(snapshot)
+        drawn = plain("greeks_by_expiry", *_bars(found, rows, snapshot))
+        return {
+            "columns": "greeks_by_expiry",
+            "rows": rows,
+            "plain": drawn,
+            "summary": _summary(found, snapshot),
+        }
+    return price_axis.begun(snapshot, crop) | {"columns": "greeks"} | _ladders(found, snapshot, crop)
 
 
-def _unknown(snapshot: Snapshot, today: date) -> dict[str, NDArray[np.bool_]]:
-    """At which strikes nothing that a kind adds up is known, shape (k,): 0 would be a made-up number there."""
-    ending = np.array([day == today for day in snapshot.heatmap_expiries], bool)
-    blank = np.isnan(snapshot.heatmap)
-    net = np.isnan(snapshot.strikes.net_gex)
-    hour, day = blank[ending].all(axis=0), blank[~ending].all(axis=0)
-    return {"dex": net, "vex": net, "chex_hour": hour, "chex_day": day}
-
-
-def _kinds(days: tuple[date, ...], today: date) -> tuple[Kind, ...]:
+def kinds(snapshot: Snapshot) -> tuple[Kind, ...]:
     """The kinds that these expiries have: none by the hour where nothing expires today, none by the day where all does."""
-    hour = (_HOUR,) if today in days else ()
-    day = (_DAY,) if any(each != today for each in days) or not hour else ()
-    return (_DEX, _VEX, *hour, *day)
+    days, today = snapshot.heatmap_expiries, exchange_day(snapshot.as_of_ms)
+    hour = (HOUR,) if today in days else ()
+    day = (DAY,) if any(each != today for each in days) or not hour else ()
+    return (DEX, VEX, *hour, *day)
 
 
-def _cells(found: Exposures) -> dict[str, F64]:
-    """By date and strike, shape (dates, k), charm split by how it is counted."""
-    return {
-        "dex": found.dex.by_cell,
-        "vex": found.vex.by_cell,
-        "chex_hour": found.chex_hour.by_cell,
-        "chex_day": found.chex_day.by_cell,
-    }
-
-
-def _dates(
-    found: Exposures, cells: dict[str, F64], snapshot: Snapshot, today: date
-) -> tuple[dict[str, Any], ...]:
-    """A row for each date; `chex_hour` only for today's, `chex_day` only for the others."""
-    used = {row.expiry for row in snapshot.expiries if row.used}
+def by_date(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """A row for each date, $; `chex_hour` only for today's, `chex_day` only for the others. None where unknown."""
+    today = exchange_day(snapshot.as_of_ms)
     rows = []
     for day in snapshot.heatmap_expiries:
-        at = found.expiries.index(day)
-        names = ("dex", "vex", "chex_hour" if day == today else "chex_day")
-        values = {name: _known(float(cells[name][at].sum())) if day in used else None for name in names}
-        rows.append({"expiry": day.isoformat(), "today": day == today, **values})
-    return tuple(rows)
+        series = [row.greeks for row in snapshot.expiries if row.expiry == day]
+        charm = "chex_hour" if day == today else "chex_day"
+        sums = {name: _sum(series, name) for name in ("dex", "vex", charm)}
+        rows.append({"expiry": day.isoformat(), "today": day == today, **sums})
+    return rows
 
 
-def panels(table: GreekTable, strike: F64, rows: NDArray[np.bool_]) -> dict[str, list[Any]]:
-    """The ladders side by side, each in a scale of its own: `{panels, traces}`; `rows` says which strikes are drawn."""
-    drawn: dict[str, list[Any]] = {"panels": [], "traces": []}
-    for number, kind in enumerate(table.kinds, 1):
-        value = table.strikes[kind.id][rows]
-        scale = figures.scale_for(float(np.nanmax(np.abs(value), initial=0.0)))
+def _sum(series: list[GreekTotals], name: str) -> float | None:
+    told = [value for one in series if (value := known(getattr(one, name))) is not None]
+    return sum(told) if told else None
+
+
+def _ladders(found: tuple[Kind, ...], snapshot: Snapshot, crop: Crop) -> Parts:
+    """The ladders side by side, each in a scale of its own."""
+    table = snapshot.strikes
+    rows = price_axis.within(table.strike, crop)
+    drawn: Parts = {"panels": [], "traces": [], "strikes": price_axis.strike_arrays(snapshot, rows)}
+    for number, kind in enumerate(found, 1):
+        value: F64 = getattr(table, kind.id)[rows]
+        scale = figures.scale_for(_largest(value))
         axis = "x" if number == 1 else f"x{number}"
-        title = " ".join(filter(None, (f"{kind.name}, $", scale.word, kind.per)))
-        total = table.totals[kind.id]
-        drawn["panels"].append(
-            {"id": kind.id, "title": title, "axis": axis, "weight": 25, "total": total, "word": kind.name}
-        )
-        drawn["traces"] += figures.bars(kind.id, kind.name, axis, strike[rows], value / scale.divisor)
+        made = price_axis.panel(kind.id, _title(kind, scale), axis, 25)
+        drawn["panels"].append(made | {"total": getattr(snapshot.levels.greeks, kind.id), "word": kind.name})
+        drawn["traces"] += figures.bars(kind.id, kind.name, axis, table.strike[rows], value / scale.divisor)
+        drawn["strikes"][kind.id] = typed(value)
     return drawn
 
 
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _largest(value: F64) -> float:
+    return float(np.nanmax(np.abs(value), initial=0.0))
+
+
+def _title(kind: Kind, scale: figures.Scale) -> str:
+    return " ".join(filter(None, (f"{kind.name}, $", scale.word, kind.per)))
+
+
+def _bars(
+    found: tuple[Kind, ...], rows: list[dict[str, Any]], snapshot: Snapshot
+) -> tuple[tuple[int, int], list[Panel]]:
+    """A panel for each kind that has more than one date: charm of today is one number, so it stands in the table alone."""
+    shown = [kind for kind in found if kind is not HOUR or len(found) == 3]
+    today = exchange_day(snapshot.as_of_ms)
+    panels = []
+    for number, kind in enumerate(shown, 1):
+        told = [row for row in rows if kind.id in row]
+        value = np.array([np.nan if row[kind.id] is None else row[kind.id] for row in told], float)
+        scale = figures.scale_for(_largest(value))
+        names = [label(date.fromisoformat(row["expiry"]), today) for row in told]
+        panels.append(
+            Panel(
+                kind.id,
+                f"{_title(kind, scale)}, by expiry",
+                (0, number - 1, 1, 1),
+                number,
+                signed_bars(names, value / scale.divisor, f"$ {scale.word} {kind.per}".strip()),
+                x={"type": "category", "categoryorder": "array", "categoryarray": names},
+                y={"zeroline": True, "tickformat": ",~r"},
+            )
+        )
+    return (1, len(panels)), panels
+
+
+def signed_bars(names: list[str], value: F64, unit: str) -> list[Trace]:
+    """Upright bars, a trace for each sign, so that colour goes with direction."""
+    return [
+        {
+            "type": "bar",
+            "x": [name for name, some in zip(names, at, strict=True) if some],
+            "y": coarse(value[at]),
+            "marker": {"color": f"${sign}"},
+            "hovertemplate": f"<b>%{{x}}</b><br>%{{y:+.4~g}} {unit}<extra></extra>",
+        }
+        for sign, at in (("positive", value > 0), ("negative", value < 0))
+    ]
+
+
+def _summary(found: tuple[Kind, ...], snapshot: Snapshot) -> str:
+    said = []
+    for kind in found:
+        total = known(getattr(snapshot.levels.greeks, kind.id))
+        words = "unknown" if total is None else figures.words_of(total)
+        said.append(" ".join(filter(None, (kind.name, words, kind.per))))
+    return f"{snapshot.symbol}: {', '.join(said)}."

@@ -21,6 +21,7 @@ class Panel:
         below: what stands under its horizontal axis.
         x, y: plotly's attributes of its axes.
         traces: what is drawn in it, without their axes; colours are names of tokens: "$positive", "$muted80".
+        legend: whether the names of its traces that ask for it are listed in it.
         shapes: lines and areas across it, with xref and yref as given, or its own axes.
     """
 
@@ -32,6 +33,7 @@ class Panel:
     below: str = ""
     x: dict[str, Any] = field(default_factory=dict)
     y: dict[str, Any] = field(default_factory=dict)
+    legend: bool = False
     shapes: tuple[dict[str, Any], ...] = ()
 
 
@@ -46,7 +48,6 @@ def plain(id_: str, grid: tuple[int, int], panels: Iterable[Panel]) -> dict[str,
         layout |= {f"xaxis{number}": panel.x, f"yaxis{number}": panel.y}
         layout["shapes"] += [{"xref": x, "yref": y, **shape} for shape in panel.shapes]
         data += [{"xaxis": x, "yaxis": y, "meta": {"panel": panel.id}, **trace} for trace in panel.traces]
-        said.append(
-            {"id": panel.id, "title": panel.title, "below": panel.below, "at": list(panel.at), "x": x, "y": y}
-        )
+        place = {"at": list(panel.at), "x": x, "y": y, "legend": panel.legend}
+        said.append({"id": panel.id, "title": panel.title, "below": panel.below, **place})
     return {"id": id_, "grid": list(grid), "panels": said, "data": data, "layout": layout}

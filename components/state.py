@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl, quote
 
 from app.gex.params import Bucket, Params, Side, Unit, Walls, Weight
 
-View = Literal["overview", "strikes", "surface", "profile", "greeks", "expiries"]
-Show = Literal["net", "split"]
+View = Literal["overview", "strikes", "surface", "profile", "greeks", "volatility", "expiries"]
+Show = Literal["net", "split", "absolute"]
 By = Literal["strike", "expiry"]
+Measure = Literal["gex", "dex", "vex", "chex", "oi", "volume"]
 
 VIEWS: tuple[View, ...] = get_args(View)
 # The key of every view, also of those to come: a key keeps its meaning when a view is added.
@@ -40,6 +41,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "walls": get_args(Walls),
     "show": get_args(Show),
     "by": get_args(By),
+    "measure": get_args(Measure),
 }
 _PARAMS = ("side", "weight", "unit", "walls")
 
@@ -51,8 +53,9 @@ class PageState:
     Attributes:
         view: which of the views.
         params: conventions and expiries.
-        show: whether the ladder draws the net or calls and puts.
-        by: whether the greeks are added up by strike or by expiry.
+        show: whether the ladder draws the net, calls and puts apart, or the size of both added.
+        by: whether the greeks are added up by strike or by expiry; of the volatility, which of them the table lists.
+        measure: what the surface shows.
         price_range: the zoomed range of the price axis in $, None while it follows spot.
         ignored: what the address said that means nothing, in words, for the reader.
     """
@@ -61,6 +64,7 @@ class PageState:
     params: Params = field(default_factory=Params)
     show: Show = "net"
     by: By = "strike"
+    measure: Measure = "gex"
     price_range: tuple[float, float] | None = None
     ignored: tuple[str, ...] = ()
 
@@ -89,7 +93,7 @@ class PageState:
         return f"?{text}" if text else ""
 
     def choice(self, name: str) -> str:
-        """The word chosen for one of view, side, weight, unit, walls, show, by."""
+        """The word chosen for one of view, side, weight, unit, walls, show, by, measure."""
         return str(getattr(self.params if name in _PARAMS else self, name))
 
     def choose(self, name: str, word: str) -> PageState:

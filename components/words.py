@@ -63,6 +63,7 @@ VIEW_WORDS = {
     "surface": ("Surface", "Strike by expiry, every expiry"),
     "profile": ("Profile", "Total gamma exposure if spot stood elsewhere"),
     "greeks": ("Greeks", "Delta, vanna and charm exposure by strike or by expiry"),
+    "volatility": ("Volatility", "The smile of each expiry, the term structure and the expected move"),
     "expiries": ("Expiries", "Every expiry with its forward, volatility and exposure"),
 }
 
@@ -83,16 +84,35 @@ BUCKET_WORDS = {
     "week": ("Week", "Options that expire up to the coming Friday"),
     "month": ("Month", "Options that expire within 31 days"),
     "all": ("All expiries", "Every expiry in the chain"),
+    "ex_next": ("All but next", "Every expiry but the nearest: what is left once it has settled"),
 }
 
 CHOICE_WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "show": {
         "net": ("Net", "Calls and puts of a strike added"),
         "split": ("Calls and puts", "Calls and puts of a strike drawn apart, the net as a tick"),
+        "absolute": ("Absolute", "The size of calls and puts added, whatever their sign: where gamma sits"),
     },
     "by": {
         "strike": ("By strike", "The exposure of each strike, all chosen expiries added up"),
         "expiry": ("By expiry", "The exposure of each expiry, all strikes added up, as a table"),
+    },
+    "measure": {
+        "gex": ("GEX", "Gamma exposure: dollars to trade as spot moves"),
+        "dex": (
+            "DEX",
+            "Delta exposure: how many dollars of the underlying the dealers' options are worth in delta",
+        ),
+        "vex": (
+            "VEX",
+            "Vanna exposure: by how much that delta changes when every volatility rises by one point",
+        ),
+        "chex": (
+            "CHEX",
+            "Charm exposure: by how much it changes as time passes: an hour for what expires today, else a day",
+        ),
+        "oi": ("OI", "Open interest, calls and puts, contracts: no side, no model"),
+        "volume": ("Volume", "Contracts traded today, calls and puts: no side, no model"),
     },
     "weight": {
         "oi": ("Open interest", "Contracts counted by last night's open interest"),

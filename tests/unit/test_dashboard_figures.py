@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -19,11 +20,13 @@ from app.gex.params import Params
 from app.gex.snapshot import Levels, Snapshot
 from app.market.chain import Chain
 from components import figures
-from components.answer import Facts, answer, smooth
+from components.answer import VIEW_PARTS, answer
 from components.axis import default_range, padded
 from components.columns import columns, label
 from components.encode import coarse, typed
-from components.greeks import greek_table
+from components.facts import Facts
+from components.greeks import by_date, kinds
+from components.panels import smooth
 from components.state import VIEWS, PageState
 from tests.chains import synthetic
 
@@ -48,14 +51,26 @@ def facts(snapshot: Snapshot, chain: Chain) -> Facts:
     return Facts(snapshot, fit(chain), chain, version=3, published_ms=1, stale=False, error="")
 
 
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("show", ["net", "split"])
-def test_every_view_is_a_valid_figure(snapshot: Snapshot, chain: Chain, view: str, show: str) -> None:
-    state = PageState().choose("view", view).choose("show", show)
+CHAIN_VIEWS = [view for view in VIEWS if view in VIEW_PARTS]
+
+
+@pytest.mark.parametrize("view", CHAIN_VIEWS)
+@pytest.mark.parametrize("choice", ["show=split", "show=absolute", "by=expiry", "measure=chex", "measure=oi"])
+def test_every_view_is_a_valid_figure(snapshot: Snapshot, chain: Chain, view: str, choice: str) -> None:
+    state = PageState.from_query(f"view={view}&{choice}")
     sent = json.loads(orjson.dumps(answer(facts(snapshot, chain), state)))
-    figure = go.Figure({"data": sent["traces"], "layout": {}})
-    assert len(figure.data) == len(sent["traces"])
-    assert {trace["xaxis"] for trace in sent["traces"]} == {panel["axis"] for panel in sent["panels"]}
+    if "plain" in sent:
+        # the browser puts colours in place of their names
+        text = re.sub(r'"\$[a-z]+([0-9a-f]{2})?"', '"#123456"', json.dumps(sent["plain"]))
+        drawn = json.loads(text)
+        assert "$" not in "".join(re.findall(r'"color": "([^"]*)"', text))
+        figure = go.Figure({"data": drawn["data"], "layout": drawn["layout"]})
+        assert {trace.xaxis for trace in figure.data} == {panel["x"] for panel in drawn["panels"]}
+    elif "panels" in sent:
+        figure = go.Figure({"data": sent["traces"], "layout": {}})
+        assert len(figure.data) == len(sent["traces"])
+        assert {trace["xaxis"] for trace in sent["traces"]} == {panel["axis"] for panel in sent["panels"]}
+    assert "columns" in sent
 
 
 def test_the_ladder_draws_the_net_of_every_strike_in_sight(snapshot: Snapshot, chain: Chain) -> None:
@@ -80,42 +95,31 @@ def test_delta_exposure_by_strike_is_what_black_s_formula_says(snapshot: Snapsho
     call = contracts.is_call
     delta = truth.discount * truth.forward * np.where(call, ndtr(d1), -ndtr(-d1))
     held = np.where(call, 1, -1) * chain.quotes.open_interest * 100 * delta
-    table = greek_table(fit(chain), snapshot)
+    sent = answer(facts(snapshot, chain), PageState(view="greeks"), (4000.0, 6000.0))
+    strikes = decoded(sent["strikes"]["strike"]).tolist()
     for strike in (4900.0, 5000.0, 5100.0):
-        at = list(snapshot.strikes.strike).index(strike)
         expected = held[contracts.strike == strike].sum()
-        assert table.strikes["dex"][at] == pytest.approx(expected, rel=5e-3)
+        assert decoded(sent["strikes"]["dex"])[strikes.index(strike)] == pytest.approx(expected, rel=5e-3)
 
 
 def test_charm_of_today_is_by_the_hour_and_kept_apart(snapshot: Snapshot, chain: Chain) -> None:
-    table = greek_table(fit(chain), snapshot)
-    assert [kind.id for kind in table.kinds] == ["dex", "vex", "chex_hour", "chex_day"]
-    today, *later = table.dates
+    assert [kind.id for kind in kinds(snapshot)] == ["dex", "vex", "chex_hour", "chex_day"]
+    totals = snapshot.levels.greeks
+    today, *later = by_date(snapshot)
     assert today["today"]
-    assert today["chex_hour"] == pytest.approx(table.totals["chex_hour"])
+    assert today["chex_hour"] == pytest.approx(totals.chex_hour)
     assert "chex_day" not in today
-    assert sum(row["chex_day"] for row in later) == pytest.approx(table.totals["chex_day"])
+    assert sum(row["chex_day"] for row in later) == pytest.approx(totals.chex_day)
     assert not any("chex_hour" in row for row in later)
-    for kind in table.kinds:
-        assert np.nansum(table.strikes[kind.id]) == pytest.approx(table.totals[kind.id])
     week = compute(chain, Params(expiries=(date(2026, 11, 20),)))
-    assert [kind.id for kind in greek_table(fit(chain), week).kinds] == ["dex", "vex", "chex_day"]
+    assert [kind.id for kind in kinds(week)] == ["dex", "vex", "chex_day"]
 
 
 def test_greeks_of_nothing_usable_are_unknown(chain: Chain) -> None:
     blind = replace(chain, quotes=replace(chain.quotes, open_interest=np.full(len(chain), np.nan)))
-    table = greek_table(fit(blind), compute(blind))
-    assert set(table.totals.values()) == {None}
-    assert all(row["dex"] is None for row in table.dates)
-    # today's options have no open interest, the others do: the hour is unknown, not 0
-    first = chain.contracts.expiry == chain.contracts.expiry.min()
-    part = replace(
-        chain, quotes=replace(chain.quotes, open_interest=np.where(first, np.nan, chain.quotes.open_interest))
-    )
-    table = greek_table(fit(part), compute(part))
-    assert table.totals["chex_hour"] is None
-    assert np.isnan(table.strikes["chex_hour"]).all()
-    assert table.totals["chex_day"] is not None
+    assert all(row["dex"] is None for row in by_date(compute(blind)))
+    sent = answer(facts(compute(blind), blind), PageState(view="greeks"))
+    assert {panel["total"] for panel in sent["panels"]} == {None}
 
 
 def test_no_answer_holds_nan_or_infinity(snapshot: Snapshot, chain: Chain) -> None:
@@ -141,7 +145,7 @@ def test_a_chain_without_strikes_is_empty_not_an_error(chain: Chain) -> None:
 def test_an_empty_choice_of_expiries_still_answers(chain: Chain) -> None:
     params = Params(expiries=(date(1999, 1, 1),))
     state = PageState(params=params)
-    for view in VIEWS:
+    for view in CHAIN_VIEWS:
         answer(facts(compute(chain, params), chain), state.choose("view", view))
 
 
