@@ -33,8 +33,15 @@ def create_server(services: Services) -> OpenAPI:
         store=services.store,
         broker=services.oauth,
         connection=services.results.connection,
+        followed=services.watchlist.symbols,
     )
-    api.install(server, settings=settings, store=services.store, results=services.results)
+    api.install(
+        server,
+        settings=settings,
+        store=services.store,
+        results=services.results,
+        watchlist=services.watchlist,
+    )
     dash = dashboard.install(server, services)
     malformed.install(server, dash)
     headers.install(server, settings, dash.csp_hashes)

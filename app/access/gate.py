@@ -8,18 +8,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.access.keys import ApiKeys
+from app.access.keys import ApiKey, ApiKeys
+from app.access.last_use import LastUse
+from app.access.ledger import Ledger
 from app.access.limits import Limit
 from app.access.origin import is_ours
 from app.access.owner import Owner, identify
 from app.access.pending import PendingLogin, PendingLogins
-from app.access.sessions import Sessions, digest
+from app.access.sessions import Session, Sessions, digest
+from app.access.shares import Guests, ShareLink, ShareLinks
 from app.cache.base import Store
+from app.cache.slot import RedisSlot
 from app.errors import CacheError
 from app.models import SchwabConnection, TokenLife
 from app.schwab.oauth import Login, OAuth
 from app.schwab.tokens import Token
 from app.settings import Settings
+from app.slots import FileSlot, Slot
 
 
 class Broker(Protocol):
@@ -46,9 +51,12 @@ class Gate:
     pending: PendingLogins
     owner: Owner
     keys: ApiKeys
+    shares: ShareLinks
+    guests: Guests
+    last_use: LastUse
     connection: Callable[[], SchwabConnection | None]
-    sign_ins: Limit = field(default_factory=lambda: Limit(20, 0.2))
-    requests: Limit = field(default_factory=lambda: Limit(300, 100.0))
+    followed: Callable[[], list[str]]
+    questions: Limit = field(default_factory=lambda: Limit(600, 200.0))
 
     @classmethod
     def build(
@@ -57,12 +65,24 @@ class Gate:
         store: Store,
         broker: Broker,
         connection: Callable[[], SchwabConnection | None],
+        followed: Callable[[], list[str]],
     ) -> Gate:
-        """The door of one server."""
+        """The door of one server. What is signed in to the simulator is worth nothing at Schwab."""
         realm = "simulator" if settings.simulated else "schwab"
-        owner = Owner(store, settings.data_dir, realm, settings.owner_allowlist)
-        keys = ApiKeys.open(settings, store, realm)
-        return cls(settings, broker, Sessions(store, realm), PendingLogins(store), owner, keys, connection)
+        shares = ShareLinks(Ledger(_kept(settings, store, "shares", realm), ShareLink, "share links"))
+        return cls(
+            settings=settings,
+            broker=broker,
+            sessions=Sessions(Ledger(RedisSlot(store, f"sessions-{realm}"), Session, "sessions")),
+            pending=PendingLogins(store),
+            owner=Owner(store, settings.data_dir, realm, settings.owner_allowlist),
+            keys=ApiKeys(Ledger(_kept(settings, store, "API keys", realm), ApiKey, "API keys")),
+            shares=shares,
+            guests=Guests(store, realm, shares),
+            last_use=LastUse(store, realm),
+            connection=connection,
+            followed=followed,
+        )
 
     def begin(self, browser: str, origin: str) -> str:
         """Start a login of that browser; returns the address at Schwab. Raises AuthError, CacheError."""
@@ -79,8 +99,13 @@ class Gate:
         login = self.pending.peek(state) if state else None
         return login.origin if login and is_ours(login.origin, self.settings) else ""
 
-    def complete(self, address: str, browser: str) -> tuple[str, str]:
+    def complete(self, address: str, browser: str, kind: str = "") -> tuple[str, str]:
         """Finish a login with the address that Schwab sent the browser to; returns session id and target page.
+
+        Args:
+            address: with code and state.
+            browser: the cookie that binds the login to its browser.
+            kind: of browser, for the list of sessions.
 
         Raises AuthError (state, code, key or account refused), BrokerError and CacheError. A login by a foreign account
         stores nothing: the owner's login stays as it is.
@@ -96,7 +121,13 @@ class Gate:
         with _needs_cache():
             login = self.pending.redeem(state or "", browser)
             self.broker.exchange(code, login.verifier or None, accept=accept)
-            return self.sessions.create(admitted[0]), login.target
+            return self.sessions.create(admitted[0], kind), login.target
+
+
+def _kept(settings: Settings, store: Store, what: str, realm: str) -> Slot:
+    """Where a list outlasts a restart: the user's own Redis, else a file in DATA_DIR."""
+    name = f"{what.split()[-1]}-{realm}"
+    return RedisSlot(store, name) if store.backend == "redis" else FileSlot(settings.data_dir / name, what)
 
 
 @contextmanager

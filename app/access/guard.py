@@ -6,17 +6,24 @@ from flask import Flask, Response, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import SecurityError
 
+from app.access import throttle
+from app.access.account import Trouble, gate
 from app.access.callback import answered_by_server, callback_path
 from app.access.gate import new_browser_id
+from app.access.guests import CALLBACK, may_ask
 from app.access.limits import client_of
 from app.access.origin import SAFE_METHODS, is_cross_site, own_origin, trusted_hosts
 from app.access.pending import PENDING_LIFE_S
-from app.access.views import Trouble, browser_cookie, callback, current_session, gate, show
+from app.access.recognition import browser_cookie, recognise, takes_keys
+from app.access.share_views import shared_pages, show_shared
+from app.access.views import callback, show
+from app.access.visitor import RESOLVER, Visitor, not_shared, require_manage, visitor
 from app.api.problems import ApiError, respond, under_api
+from app.cache.base import Store
 from app.errors import CacheError
 from app.settings import Settings
 
-# Endpoints that need no sign-in: the sign-in itself, its style sheet, and what a supervisor asks.
+# Endpoints that need no sign-in: the sign-in itself, share links, their style sheets, and what a supervisor asks.
 OPEN = frozenset(
     {
         "access.page",
@@ -25,6 +32,8 @@ OPEN = frozenset(
         "access.paste",
         "access.sign_out",
         "access.static",
+        "access.tokens",
+        "access_shares.redeem",
         "status.live",
         "status.ready",
     }
@@ -32,50 +41,55 @@ OPEN = frozenset(
 _WAIT_S = 2
 
 
-def install(server: Flask, settings: Settings) -> None:
+def install(server: Flask, settings: Settings, store: Store) -> None:
     """Check every request of the server before its view."""
     server.config["TRUSTED_HOSTS"] = trusted_hosts(settings)
-    server.before_request(_check)
+    server.extensions[RESOLVER] = lambda: recognise(gate(), request)
+    server.before_request(_screen)
+    throttle.install(server, settings.redis_url, store)
+    server.before_request(_admit)
 
 
-def _check() -> ResponseReturnValue | None:
-    settings = gate().settings
+def _screen() -> ResponseReturnValue | None:
+    """What is refused whoever asks."""
     if isinstance(request.routing_exception, SecurityError):
         return _wrong_host()
-    if is_cross_site(request, own_origin(request, settings)):
+    if is_cross_site(request, own_origin(request, gate().settings)):
         return respond(
             ApiError(403, "Another site's page made this request.", cure="Use this server's own pages.")
         )
-    waiting = _too_many()
+    waiting = gate().questions.wait_s(_client()) if request.path == CALLBACK and _client() else 0
     if waiting:
         return respond(ApiError(429, "Too many requests.", cure="Wait, then go on.", retry_after_s=waiting))
+    return None
+
+
+def _client() -> str:
+    return client_of(request.remote_addr)
+
+
+def _admit() -> ResponseReturnValue | None:
+    settings = gate().settings
     if _is_callback(settings):
         return callback()
-    if settings.is_public or request.endpoint in OPEN:
+    if request.endpoint in OPEN:
         return None
     try:
-        return None if _has_key() or current_session() else _refuse()
+        return _judge(settings)
     except CacheError as error:
         return _cannot_judge(error)
 
 
-def _too_many() -> int:
-    """Seconds that this client has to wait, 0 when it may go on."""
-    client = client_of(request.remote_addr)
-    if not client:
-        return 0
-    if under_api(request):
-        return gate().requests.wait_s(client)
-    signing_in = request.method == "POST" or request.endpoint == "access.callback"
-    return gate().sign_ins.wait_s(client) if signing_in and request.path.startswith("/login") else 0
-
-
-def _has_key() -> bool:
-    """Whether a script shows an API key that is good for this request: reading REST."""
-    if not under_api(request) or request.method not in SAFE_METHODS:
-        return False
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and gate().keys.find(secret.strip()) is not None
+def _judge(settings: Settings) -> ResponseReturnValue | None:
+    changes = request.method not in SAFE_METHODS and request.routing_exception is None
+    if changes and under_api(request):
+        require_manage()
+    if settings.is_public:
+        return None
+    asking = visitor()
+    if asking.kind == "guest":
+        return None if may_ask(asking, request, gate().followed()) else _not_shared(asking)
+    return _refuse() if asking.kind == "stranger" else None
 
 
 def _is_callback(settings: Settings) -> bool:
@@ -97,7 +111,7 @@ def _is_page() -> bool:
     """Whether a person's browser asks for a page, which is sent to sign in, rather than a program for data."""
     if (
         request.method not in ("GET", "HEAD")
-        or under_api(request)
+        or takes_keys(request)
         or request.path.startswith(("/_", "/assets/"))
     ):
         return False
@@ -109,11 +123,21 @@ def _refuse() -> ResponseReturnValue:
         cure = "Sign in at /login, or send an API key: Authorization: Bearer gex_..."
         return respond(ApiError(401, "You are not signed in.", cure=cure), {"WWW-Authenticate": "Bearer"})
     response = make_response(redirect("/login", code=303))
-    browser = browser_cookie().read(request) or new_browser_id()
+    cookie = browser_cookie(gate().settings)
+    browser = cookie.read(request) or new_browser_id()
     gate().pending.remember_target(browser, request.full_path.rstrip("?"))
-    browser_cookie().write(response, browser, PENDING_LIFE_S)
+    cookie.write(response, browser, PENDING_LIFE_S)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _not_shared(guest: Visitor) -> ResponseReturnValue:
+    """A guest's way back to what was shared."""
+    if not _is_page():
+        return respond(ApiError(403, not_shared(guest), cure="Ask the owner for another link."))
+    if request.path == "/":
+        return redirect(shared_pages(guest)[0][1], code=303)
+    return show_shared(guest, Trouble(not_shared(guest), "Ask the owner for another link."), 403)
 
 
 def _cannot_judge(error: CacheError) -> ResponseReturnValue:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 
-from flask import Blueprint, make_response, redirect, render_template, request
+from flask import Blueprint, redirect, request
 from flask.typing import ResponseReturnValue
 
-from app.access.views import Trouble, current_session, gate, show
+from app.access.account import KEYS, Trouble, gate, instant, refused, render, status_of
 from app.errors import CacheError, GexError
 
 log = logging.getLogger(__name__)
@@ -16,61 +15,46 @@ log = logging.getLogger(__name__)
 key_views = Blueprint("access_keys", __name__)
 
 
-@key_views.get("/login/keys")
+@key_views.get(KEYS)
 def keys() -> ResponseReturnValue:
     """The keys there are."""
-    return _guarded() or _page()
+    return refused("manages API keys") or _page()
 
 
-@key_views.post("/login/keys")
+@key_views.post(KEYS)
 def make_key() -> ResponseReturnValue:
     """Make a key, and show it this once."""
-    refused = _guarded()
-    if refused:
-        return refused
+    closed = refused("manages API keys")
+    if closed:
+        return closed
+    scope = request.form.get("scope", "read")
     try:
-        made = gate().keys.create(request.form.get("name", ""))
+        made = gate().keys.create(request.form.get("name", ""), scope)
     except GexError as error:
-        return _page(trouble=Trouble(str(error), error.cure), status=_status(error))
-    log.info("an API key was made")
+        return _page(trouble=Trouble(str(error), error.cure), status=status_of(error))
+    log.info("an API key was made", extra={"scope": scope})
     return _page(made=made, status=201)
 
 
-@key_views.post("/login/keys/revoke")
+@key_views.post(f"{KEYS}/revoke")
 def revoke_key() -> ResponseReturnValue:
     """Revoke a key."""
-    refused = _guarded()
-    if refused:
-        return refused
+    closed = refused("manages API keys")
+    if closed:
+        return closed
     try:
         gate().keys.revoke(request.form.get("id", ""))
     except GexError as error:
-        return _page(trouble=Trouble(str(error), error.cure), status=_status(error))
+        return _page(trouble=Trouble(str(error), error.cure), status=status_of(error))
     log.info("an API key was revoked")
-    return redirect("/login/keys", code=303)
-
-
-def _guarded() -> ResponseReturnValue | None:
-    """None for the owner; else the sign-in page, also where everyone may look."""
-    try:
-        if current_session():
-            return None
-    except CacheError as error:
-        return show(Trouble(str(error), error.cure), 503)
-    return show(Trouble("Only the owner manages API keys.", "Sign in first."), 403)
+    return redirect(KEYS, code=303)
 
 
 def _page(made: str = "", trouble: Trouble | None = None, status: int = 200) -> ResponseReturnValue:
+    door = gate()
     try:
-        listed = gate().keys.all()
+        listed = door.keys.all()
     except CacheError as error:
         listed, trouble, status = [], trouble or Trouble(str(error), error.cure), 503
-    rows = [(key, datetime.fromtimestamp(key.created_at, UTC)) for key in listed]
-    text = render_template("keys.html", rows=rows, made=made, trouble=trouble, home=request.host_url)
-    response = make_response(text, status)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _status(error: GexError) -> int:
-    return 503 if isinstance(error, CacheError) else 400
+    rows = [(key, instant(key.created_at), instant(door.last_use.of(key.id))) for key in listed]
+    return render("keys.html", trouble, status, rows=rows, made=made, home=request.host_url)

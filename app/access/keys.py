@@ -4,106 +4,81 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Literal, get_args
 
-import orjson
-
+from app.access.ledger import Ledger
 from app.access.sessions import digest
-from app.cache.base import Store
-from app.cache.slot import RedisSlot
-from app.errors import CacheError, GexError
+from app.errors import GexError
 from app.log import redact
-from app.settings import Settings
-from app.slots import FileSlot, Slot
 
 MOST_KEYS = 50
 LONGEST_NAME = 60
-_PREFIX = "gex_"
+PREFIX = "gex_"
+
+Scope = Literal["read", "manage"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 class KeyRefused(GexError):  # noqa: N818
-    """A key can't be made as asked."""
+    """A key or link can't be made as asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key, without its secret: reading REST is all it allows. `created_at` is in seconds since the epoch."""
+    """One key, without its secret. `created_at` is in seconds since the epoch.
+
+    Attributes:
+        scope: read allows reading REST; manage also changing what is followed.
+    """
 
     id: str
     name: str
     digest: str
     created_at: float
+    scope: Scope = "read"
 
 
 class ApiKeys:
-    """Makes, finds and revokes keys, for all processes that share the slot.
+    """Makes, finds and revokes keys, for all processes that share the ledger."""
 
-    While the cache is away, the keys that this process read last stay good.
-    """
-
-    def __init__(self, slot: Slot) -> None:
-        self._slot = slot
-        self._last: list[ApiKey] | None = None
-        self._lock = threading.Lock()
-
-    @classmethod
-    def open(cls, settings: Settings, store: Store, realm: str) -> ApiKeys:
-        """Where they outlast a restart: the user's own Redis, else a file in DATA_DIR. Each realm has its own."""
-        own = store.backend == "redis"
-        return cls(
-            RedisSlot(store, f"keys-{realm}") if own else FileSlot(settings.data_dir / f"keys-{realm}")
-        )
+    def __init__(self, ledger: Ledger[ApiKey]) -> None:
+        self._ledger = ledger
 
     def all(self) -> list[ApiKey]:
-        """Every key, oldest first. Raises CacheError when they can't be read and never were."""
-        try:
-            keys = _parse(self._slot.read())
-        except CacheError:
-            with self._lock:
-                if self._last is None:
-                    raise
-                return self._last
-        with self._lock:
-            self._last = keys
-        return keys
+        """Every key, oldest first. Raises CacheError."""
+        return self._ledger.all()
 
-    def create(self, name: str) -> str:
+    def create(self, name: str, scope: str = "read") -> str:
         """A new key, to be shown once. Raises KeyRefused, CacheError."""
-        label = " ".join(name.split())
-        if not label or len(label) > LONGEST_NAME or not label.isprintable():
-            raise KeyRefused(f"A key needs a name of 1 to {LONGEST_NAME} characters.")
-        made = f"{_PREFIX}{secrets.token_urlsafe(32)}"
+        if scope not in SCOPES:
+            raise KeyRefused(f"A key has one of the scopes {', '.join(SCOPES)}.")
+        label = read_name(name, "A key")
+        made = f"{PREFIX}{secrets.token_urlsafe(32)}"
         redact.learn(made)
-        with self._slot.lock():
-            keys = _parse(self._slot.read())
+        with self._ledger.change() as keys:
             if len(keys) >= MOST_KEYS:
                 raise KeyRefused(f"There are {MOST_KEYS} keys already.", cure="Revoke one that isn't used.")
-            new = ApiKey(secrets.token_hex(4), label, digest(made), time.time())
-            self._slot.write(orjson.dumps([asdict(key) for key in [*keys, new]]))
+            keys.append(ApiKey(secrets.token_hex(4), label, digest(made), time.time(), scope))
         return made
 
     def revoke(self, key_id: str) -> None:
         """Make a key worthless, at once and everywhere; an unknown id changes nothing. Raises CacheError."""
-        with self._slot.lock():
-            kept = [key for key in _parse(self._slot.read()) if key.id != key_id]
-            self._slot.write(orjson.dumps([asdict(key) for key in kept]))
+        with self._ledger.change() as keys:
+            keys[:] = [key for key in keys if key.id != key_id]
 
     def find(self, secret: str) -> ApiKey | None:
         """The key that this is. Raises CacheError when that can't be found out."""
-        if not secret.startswith(_PREFIX):
+        if not secret.startswith(PREFIX):
             return None
         shown = digest(secret)
-        return next((key for key in self.all() if hmac.compare_digest(key.digest, shown)), None)
+        return self._ledger.find(lambda key: hmac.compare_digest(key.digest, shown))
 
 
-def _parse(data: bytes | None) -> list[ApiKey]:
-    if data is None:
-        return []
-    try:
-        return [ApiKey(**fields) for fields in orjson.loads(data)]
-    except (TypeError, ValueError) as error:
-        raise CacheError(
-            "The stored API keys can't be read.", cure="Delete them, and make new ones."
-        ) from error
+def read_name(name: str, what: str) -> str:
+    """A name as a person types it, spaces tidied. Raises KeyRefused."""
+    label = " ".join(name.split())
+    if not label or len(label) > LONGEST_NAME or not label.isprintable():
+        raise KeyRefused(f"{what} needs a name of 1 to {LONGEST_NAME} characters.")
+    return label

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from pathlib import Path
 
-from flask import Blueprint, current_app, g, make_response, redirect, render_template, request
+from flask import Blueprint, make_response, redirect, request, send_from_directory
 from flask.typing import ResponseReturnValue
 
+from app.access.account import SIGN_IN, Trouble, asking, gate, render
 from app.access.callback import check_callback, listener_address
 from app.access.cures import CURES, SECTIONS
-from app.access.gate import Gate, new_browser_id
-from app.access.origin import Cookie, is_secure, own_origin
+from app.access.gate import new_browser_id
+from app.access.origin import own_origin
 from app.access.pending import PENDING_LIFE_S
-from app.access.sessions import SESSION_LIFE_S, Session
+from app.access.recognition import browser_cookie, guest_cookie, session_cookie
+from app.access.sessions import SESSION_LIFE_S, browser_kind
+from app.access.visitor import visitor
 from app.errors import AuthError, BrokerError, CacheError, GexError
 from app.models import SchwabConnection, TokenLife
 
 log = logging.getLogger(__name__)
 
-EXTENSION = "gex-access"
 LONGEST_ADDRESS = 4_000
+_ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 views = Blueprint(
     "access",
@@ -33,33 +35,10 @@ views = Blueprint(
 )
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """What the page shows in red: what happened and what helps."""
-
-    message: str
-    cure: str = ""
-
-
-def gate() -> Gate:
-    """The door of the server that handles the current request."""
-    return cast(Gate, current_app.extensions[EXTENSION])
-
-
-def session_cookie() -> Cookie:
-    return Cookie("gex_session", lambda: is_secure(request, gate().settings))
-
-
-def browser_cookie() -> Cookie:
-    """What binds a login to the browser that began it."""
-    return Cookie("gex_browser", lambda: is_secure(request, gate().settings))
-
-
-def current_session() -> Session | None:
-    """Who is signed in on this request. Raises CacheError when that can't be found out."""
-    if "gex_session" not in g:
-        g.gex_session = gate().sessions.find(session_cookie().read(request))
-    return cast("Session | None", g.gex_session)
+@views.get("/login/tokens.css")
+def tokens() -> ResponseReturnValue:
+    """The page's own colours, which a stranger's sign-in page needs as well."""
+    return send_from_directory(_ASSETS, "tokens.css")
 
 
 @views.get("/login")
@@ -71,13 +50,13 @@ def page() -> ResponseReturnValue:
 @views.post("/login")
 def begin() -> ResponseReturnValue:
     """Send the browser to Schwab."""
-    browser = browser_cookie().read(request) or new_browser_id()
+    browser = browser_cookie(gate().settings).read(request) or new_browser_id()
     try:
         address = gate().begin(browser, own_origin(request, gate().settings))
     except GexError as error:
         return _failed(error)
     response = make_response(redirect(address, code=303))
-    browser_cookie().write(response, browser, PENDING_LIFE_S)
+    browser_cookie(gate().settings).write(response, browser, PENDING_LIFE_S)
     return response
 
 
@@ -114,14 +93,15 @@ def paste() -> ResponseReturnValue:
 
 @views.post("/logout")
 def sign_out() -> ResponseReturnValue:
-    """End this browser's session. Schwab stays connected."""
-    secret = session_cookie().read(request)
+    """End this browser's session, or a guest's view. Schwab stays connected."""
+    secret = session_cookie(gate().settings).read(request)
     try:
         gate().sessions.revoke(secret)
     except CacheError as error:
         return _failed(error)
-    response = make_response(redirect("/login", code=303))
-    session_cookie().clear(response)
+    response = make_response(redirect(SIGN_IN, code=303))
+    session_cookie(gate().settings).clear(response)
+    guest_cookie(gate().settings).clear(response)
     return response
 
 
@@ -129,24 +109,25 @@ def sign_out() -> ResponseReturnValue:
 def disconnect() -> ResponseReturnValue:
     """Delete the Schwab tokens. Only for who is signed in, also where everyone may look."""
     try:
-        if current_session() is None:
+        if visitor().kind != "owner":
             return show(Trouble("Only the owner can disconnect Schwab.", "Sign in first."), 403)
         gate().broker.sign_out()
     except GexError as error:
         return _failed(error)
     log.info("Schwab was disconnected from the sign-in page")
-    return redirect("/login", code=303)
+    return redirect(SIGN_IN, code=303)
 
 
 def _complete(address: str) -> ResponseReturnValue:
     try:
-        secret, target = gate().complete(address, browser_cookie().read(request))
-        gate().sessions.revoke(session_cookie().read(request))
+        kind = browser_kind(request.headers.get("User-Agent", ""))
+        secret, target = gate().complete(address, browser_cookie(gate().settings).read(request), kind)
+        gate().sessions.revoke(session_cookie(gate().settings).read(request))
     except GexError as error:
         return _failed(error)
     response = make_response(redirect(target, code=303))
-    session_cookie().write(response, secret, SESSION_LIFE_S)
-    browser_cookie().clear(response)
+    session_cookie(gate().settings).write(response, secret, SESSION_LIFE_S)
+    browser_cookie(gate().settings).clear(response)
     return response
 
 
@@ -165,14 +146,15 @@ def _failed(error: GexError) -> ResponseReturnValue:
 def show(trouble: Trouble | None = None, status: int = 200) -> ResponseReturnValue:
     """The sign-in page, with what went wrong on it."""
     settings = gate().settings
-    session = _session_or_none()
-    may_see = settings.is_public or session is not None
-    text = render_template(
+    who = asking()
+    session = who is not None and who.kind == "owner"
+    may_see = settings.is_public or session
+    return render(
         "login.html",
-        trouble=trouble,
+        trouble,
+        status,
         session=session,
         settings=settings,
-        simulated=settings.simulated,
         half_configured=_half_configured(),
         warnings=[] if settings.simulated else check_callback(settings.schwab_callback_url),
         listens=listener_address(settings) is not None,
@@ -181,16 +163,6 @@ def show(trouble: Trouble | None = None, status: int = 200) -> ResponseReturnVal
         now=datetime.now(UTC),
         sections=SECTIONS,
     )
-    response = make_response(text, status)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _session_or_none() -> Session | None:
-    try:
-        return current_session()
-    except CacheError:
-        return None
 
 
 def _life() -> TokenLife | None:

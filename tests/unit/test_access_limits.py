@@ -1,12 +1,10 @@
 """How often one client may ask."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.access.limits import Limit, client_of
-from app.access.views import EXTENSION
 from tests.webserver import StandInBroker, make_server
 
 
@@ -69,13 +67,13 @@ def test_scripts_on_this_machine_are_not_limited(tmp_path: Path) -> None:
     assert {client.get("/api/v1/health/live").status_code for _ in range(400)} == {200}
 
 
-def test_a_distant_script_is_told_to_wait(tmp_path: Path) -> None:
-    server = make_server(tmp_path)
-    server.extensions[EXTENSION] = replace(server.extensions[EXTENSION], requests=Limit(3, 0.01))
-    client = server.test_client()
+def test_a_distant_script_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.access.throttle.REST", "3 per hour")
+    client = make_server(tmp_path).test_client()
     distant = {"REMOTE_ADDR": "203.0.113.7"}
 
     answers = [client.get("/api/v1/health/live", environ_base=distant) for _ in range(5)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert answers[-1].mimetype == "application/problem+json"
     assert int(answers[-1].headers["Retry-After"]) > 0

@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.access.views import EXTENSION
+from app.access.account import EXTENSION
 from app.errors import AuthError, BrokerError, CacheError
 from tests.support import eventually
 from tests.webserver import StandInBroker, make_server
