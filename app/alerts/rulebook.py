@@ -107,5 +107,10 @@ def _parse(data: bytes | None) -> RuleSet | None:
 
 
 def _checked(rules: RuleSet) -> RuleSet:
-    """model_copy checks nothing: the limits are checked here."""
-    return RuleSet.model_validate(rules.model_dump())
+    """model_copy checks nothing: the limits are checked here. Raises RulesRefused."""
+    try:
+        return RuleSet.model_validate(rules.model_dump())
+    except ValidationError as error:
+        said = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in said["loc"])
+        raise RulesRefused(f"{where}: {said['msg'].removeprefix('Value error, ')}") from error

@@ -166,9 +166,9 @@ def _pool(target: Target, address: str) -> urllib3.HTTPConnectionPool:
 def _no_answer(error: Exception) -> str:
     kinds = (
         (urllib3.exceptions.SSLError, "Its certificate isn't trusted, or TLS failed."),
+        (urllib3.exceptions.NewConnectionError, "The connection was refused, or there is no way there."),
         (urllib3.exceptions.ConnectTimeoutError, "No connection within 3 s."),
         (urllib3.exceptions.ReadTimeoutError, "No answer within 5 s."),
-        (urllib3.exceptions.NewConnectionError, "The connection was refused."),
     )
     return next((words for kind, words in kinds if isinstance(error, kind)), "The connection broke off.")
 
