@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from dash import Dash
+from dash import Dash, html
 from flask import Flask, Response, make_response, redirect, request
 
 import callbacks.live
 import callbacks.navigation
+from app.access.account import account_links, asking, shared_words
+from app.access.visitor import among
 from app.errors import SymbolError
 from app.market.symbols import canonical
+from components.account import account_menu
 from components.controls import page_url
 from components.page import page
 
@@ -27,8 +31,11 @@ _JITTER_MS = 120
 
 def install(server: Flask, services: Services) -> Dash:
     """Put the dashboard onto `server`: `/`, `/gex/<symbol>` and what Dash needs. Returns the Dash app."""
-    followed = services.settings.symbol_list
-    server.add_url_rule("/", "first_symbol", lambda: redirect(page_url(followed[0])))
+
+    def followed() -> list[str]:
+        return among(services.watchlist.symbols())
+
+    server.add_url_rule("/", "first_symbol", lambda: redirect(page_url(followed()[0])))
     app = GexDash(
         __name__,
         server=cast(Any, server),  # Dash's types forget that a Flask app may be given
@@ -44,8 +51,7 @@ def install(server: Flask, services: Services) -> Dash:
             {"name": "description", "content": "Live gamma exposure by strike and expiry."},
         ],
     )
-    # a tab's ticks must not fall together with the other tabs': every page gets an interval of its own
-    app.layout = lambda: page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS))
+    app.layout = _layout
     callbacks.live.register(app, services.results)
     callbacks.navigation.register(app, followed)
     server.add_url_rule("/method", "method_page", app.first_html)
@@ -58,6 +64,13 @@ def install(server: Flask, services: Services) -> Dash:
     with server.test_request_context("/"):
         app.first_html()
     return app
+
+
+def _layout() -> html.Div:
+    """The page of whoever asks. Tabs' ticks must not fall together: each has an interval of its own."""
+    who = asking()
+    account = account_menu(account_links(who), shared_words(who))
+    return page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS), account)
 
 
 class GexDash(Dash):
@@ -83,9 +96,9 @@ def _path_symbol(path: str) -> str:
         return ""
 
 
-def _symbol_page(app: GexDash, followed: list[str], text: str) -> Response:
+def _symbol_page(app: GexDash, followed: Callable[[], list[str]], text: str) -> Response:
     """The page of a symbol: redirected to its canonical spelling; 404, with words, where there is none."""
-    symbol, problem = callbacks.navigation.locate(f"gex/{text}", followed)
+    symbol, problem = callbacks.navigation.locate(f"gex/{text}", followed())
     address = page_url(symbol)
     if symbol and request.path != address:
         query = request.query_string.decode()

@@ -15,6 +15,7 @@ from app.schwab.oauth import OAuth
 from app.schwab.tokens import TokenCipher, TokenStore
 from app.settings import SCHWAB_API, Settings
 from app.slots import FileSlot, Slot
+from app.viewing import Viewed
 from app.watchlist import Watchlist
 
 
@@ -38,7 +39,7 @@ def build_services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         store=store,
-        results=Results(store, rate=settings.rate),
+        results=Viewed(store, rate=settings.rate),
         oauth=OAuth.from_settings(settings, tokens),
         alerts=Alerts(settings, store, cipher),
         watchlist=Watchlist(store, settings),

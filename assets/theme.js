@@ -29,12 +29,20 @@
     } catch {
       // a browser that keeps nothing still changes its theme
     }
+    tell(light ? "dark" : "light");
     document.dispatchEvent(new Event("gex:theme"));
+  }
+
+  /** Tell the account's pages, which have no scripts: they read the cookie. */
+  function tell(theme) {
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `gex_theme=${theme}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   }
 
   if (typeof document !== "undefined") {
     try {
       apply(localStorage.getItem(KEY));
+      if (localStorage.getItem(KEY)) tell(localStorage.getItem(KEY));
     } catch {
       apply(null);
     }

@@ -17,6 +17,7 @@ from app.cache.results import Latest, Result, Results
 from app.errors import CacheError, GexError, SymbolError
 from app.market.symbols import canonical
 from app.trail import Trail, point
+from app.viewing import require_everything
 from callbacks.request import LiveRequest, read_request
 from components import health
 from components.answer import answer
@@ -104,9 +105,10 @@ def respond(desk: Desk, request: LiveRequest) -> Answered:
         return Answered(ack | _problem(error), None)
     ack |= _health(desk.results, symbol, request)
     state = PageState.from_query(request.search)
-    if state.view in WITHOUT_CHAIN:
-        return Answered(ack, _without_chain(desk, state, request))
     try:
+        if state.view in WITHOUT_CHAIN:
+            require_everything()
+            return Answered(ack, _without_chain(desk, state, request))
         result = desk.results.get(symbol, state.params)
     except GexError as error:
         return Answered(ack | _problem(error), None)

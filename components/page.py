@@ -25,11 +25,12 @@ GRAPH_CONFIG: Any = {
 _TIP_DELAY: Any = {"show": 400, "hide": 0}  # ms: a glance in passing opens nothing
 
 
-def page(interval_ms: int) -> html.Div:
+def page(interval_ms: int, account: list[Any] | None = None) -> html.Div:
     """The whole page, the same for every symbol: what differs comes with the address and the answers.
 
     Args:
         interval_ms: how often the browser asks; a little different for every tab, so that they don't ask together.
+        account: what the header says of who looks: components.account.
     """
     return html.Div(
         [
@@ -41,7 +42,7 @@ def page(interval_ms: int) -> html.Div:
             dcc.Store(id="answer"),
             dcc.Store(id="dates"),
             html.Div(id="drawn", hidden=True),
-            _header(),
+            _header(account or []),
             html.Main(
                 [
                     html.Div(id="problem", className="problem"),
@@ -55,7 +56,7 @@ def page(interval_ms: int) -> html.Div:
     )
 
 
-def _header() -> html.Header:
+def _header(account: list[Any]) -> html.Header:
     return html.Header(
         [
             html.A("GEX", href="/", className="logo", title="Gamma exposure: the first followed symbol"),
@@ -90,6 +91,7 @@ def _header() -> html.Header:
                         title="Keys and words (?)",
                         **attributes({"aria-label": "Help"}),
                     ),
+                    *account,
                 ],
                 className="status",
             ),

@@ -46,6 +46,14 @@ def account_links(who: Visitor | None) -> list[tuple[str, str]]:
     return [("Account", SIGN_IN), ("Share links", SHARES), ("API keys", KEYS), ("Sessions", SESSIONS)]
 
 
+def shared_words(who: Visitor | None) -> str:
+    """What a guest's page says of itself, "" for everyone else."""
+    if who is None or who.shared is None:
+        return ""
+    ends = [f"{symbol} until {instant(at):%d %b %H:%M} UTC" for symbol, at in who.shared.items()]
+    return f"Shared view, read-only: {', '.join(ends)}"
+
+
 def refused(what: str) -> ResponseReturnValue | None:
     """None for the owner; else a page that says so, also where everyone may look.
 
