@@ -6,11 +6,12 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from app import __version__
-from app.api import docs, gex, market, parts, problems, status
+from app.api import docs, gex, market, parts, problems, status, symbols
 from app.api.context import Context, attach
 from app.cache.base import Store
 from app.cache.results import Results
 from app.settings import Settings
+from app.watchlist import Watchlist
 
 INFO = Info(
     title="GEX dashboard",
@@ -36,11 +37,13 @@ def make_server(import_name: str) -> OpenAPI:
     )
 
 
-def install(server: OpenAPI, *, settings: Settings, store: Store, results: Results) -> None:
+def install(
+    server: OpenAPI, *, settings: Settings, store: Store, results: Results, watchlist: Watchlist
+) -> None:
     """Add every resource to the server."""
-    attach(server.extensions, Context(settings=settings, store=store, results=results))
+    attach(server.extensions, Context(settings, store, results, watchlist))
     problems.install(server)
-    for blueprint in (status.api, market.api, gex.api, parts.api):
+    for blueprint in (status.api, symbols.api, market.api, gex.api, parts.api):
         server.register_api(blueprint)
     server.register_blueprint(docs.docs)
     server.register_blueprint(docs.swagger)

@@ -8,11 +8,13 @@ from typing import cast
 
 from flask import current_app
 
+from app.access import visitor as door
 from app.api.problems import ApiError
 from app.cache.base import Store
 from app.cache.results import Results
 from app.models import SchwabConnection
 from app.settings import Settings
+from app.watchlist import Watchlist
 
 _KEY = "gex-api"
 RETRY_S = 2
@@ -25,19 +27,25 @@ class Context:
     settings: Settings
     store: Store
     results: Results
+    watchlist: Watchlist
     started_at: float = field(default_factory=time.monotonic)
 
     def followed(self) -> list[str]:
-        """The symbols that are followed, or that the cache holds, in order."""
-        return list(dict.fromkeys([*self.settings.symbol_list, *self.store.symbols()]))
+        """The symbols that are followed, or that another server's feed publishes, in order."""
+        dropped = self.watchlist.dropped()
+        published = [symbol for symbol in self.store.symbols() if symbol not in dropped]
+        return list(dict.fromkeys([*self.watchlist.symbols(), *published]))
 
     def require(self, symbol: str) -> None:
         """Refuse a symbol that nobody follows: 404."""
-        if symbol not in self.settings.symbol_list and symbol not in self.store.symbols():
-            names = ", ".join(self.settings.symbol_list)
-            raise ApiError(
-                404, f"{symbol} is not followed.", cure=f"Followed are: {names}. SYMBOLS changes it."
-            )
+        if symbol not in self.watchlist.symbols() and symbol not in self.followed():
+            raise self.unknown(symbol)
+
+    def unknown(self, symbol: str) -> ApiError:
+        """The 404 for a symbol that nobody follows."""
+        names = ", ".join(door.among(self.watchlist.symbols()))
+        cure = f"Followed are: {names}. The owner follows more with POST /api/v1/symbols, or in SYMBOLS."
+        return ApiError(404, f"{symbol} is not followed.", cure=cure)
 
     def no_data(self, symbol: str) -> ApiError:
         """The 503 for a symbol whose chain hasn't arrived, saying why where the feed knows."""

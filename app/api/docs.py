@@ -16,6 +16,7 @@ from app.api.problems import PROBLEM_JSON
 SWAGGER = Path(str(files("flask_openapi3_swagger"))) / "templates" / "swagger"
 _OPEN = ("/health/live", "/health/ready")
 _TABLES = ("/options/{symbol}", "/strikes", "/expiries")
+JSON = "application/json"
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
 docs = Blueprint(
@@ -57,14 +58,20 @@ def specification(server: OpenAPI) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any], name: str) -> None:
     responses = operation["responses"]
-    responses["200"]["content"]["application/json"]["example"] = EXAMPLES[name]
     responses.pop("422", None)  # flask-openapi3's own, which isn't what our callback sends
+    for response in responses.values():
+        if JSON in response.get("content", {}):
+            response["content"][JSON].setdefault("example", EXAMPLES[name])
     for status, said in _errors(operation, name).items():
         problem = {"description": said, "content": {PROBLEM_JSON: {"schema": _PROBLEM_REF}}}
         responses.setdefault(status, problem)
     if not name.endswith(_OPEN):
         operation["security"] = [{"key": []}, {"session": []}]
-    if "{symbol}" in name:
+    if (
+        name.startswith("GET")
+        and "{symbol}" in name
+        and "text/event-stream" not in responses["200"]["content"]
+    ):
         responses["304"] = {"description": "Unchanged since the version in If-None-Match"}
     if name.endswith(_TABLES):
         responses["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
@@ -72,14 +79,17 @@ def _complete(operation: dict[str, Any], name: str) -> None:
 
 def _errors(operation: dict[str, Any], name: str) -> dict[str, str]:
     """The problems that an operation may answer, by status."""
-    closed = {} if name.endswith(_OPEN) else {"401": "Not signed in (private servers)"}
-    asked = {"422": "A parameter can't be read"} if operation.get("parameters") else {}
-    symbol = {"404": "The symbol is not followed"} if "{symbol}" in name else {}
-    table = {"406": "Neither JSON nor CSV is accepted"} if name.endswith(_TABLES) else {}
-    late = (
-        {}
-        if name.endswith(_OPEN)
-        else {"503": "No data yet, or no cache; Retry-After says when to ask again"}
-    )
     busy = {"429": "Too many requests; Retry-After says when to go on"}
-    return {**closed, **asked, **symbol, **table, **busy, **late}
+    if name.endswith(_OPEN):
+        return busy
+    asked = "parameters" in operation or "requestBody" in operation
+    return {
+        "401": "Not signed in (private servers), or no right to change what is followed",
+        "403": "Not with this API key or shared link, or not from another site's page",
+        **({"404": "The symbol is not followed"} if "{symbol}" in name else {}),
+        **({"406": "None of the table's formats is accepted"} if name.endswith(_TABLES) else {}),
+        **({} if name.startswith("GET") else {"409": "The limit is reached, or it is the last one followed"}),
+        **({"422": "A parameter or the body can't be read"} if asked else {}),
+        **busy,
+        "503": "No data yet, or no cache; Retry-After says when to ask again",
+    }

@@ -198,6 +198,7 @@ EXAMPLES: dict[str, Any] = {
     "GET /api/v1/gex/{symbol}/expiries": {**_HEAD, "expiries": [_EXPIRY]},
     "GET /api/v1/gex/{symbol}/profile": {**_HEAD, "flips": [6685.2], "profile": _PROFILE},
     "GET /api/v1/symbols": _SYMBOLS,
+    "POST /api/v1/symbols": {"symbol": "AAPL", "version": None, "published_at": None, "age_s": None},
     "GET /api/v1/market/{symbol}": _MARKET,
     "GET /api/v1/options/{symbol}": _OPTIONS,
 }

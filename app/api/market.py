@@ -1,4 +1,4 @@
-"""What the calculations rest on: the symbols that are followed, the underlying's quote, and the contracts."""
+"""What the calculations rest on: the underlying's quote, and the contracts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pydantic import Field
 from app.api.context import Context, context
 from app.api.gex import answer, provenance
 from app.api.query import Query, SymbolPath
-from app.api.respond import Body, fresh, versioned
+from app.api.respond import Body, versioned
 from app.api.rows import CSV, OPTION_FIELDS, chosen_format, option_rows, to_csv
 from app.cache.base import Loaded, Version
 from app.cache.results import Result
@@ -29,21 +29,6 @@ TAG = Tag(name="market", description="The cached market itself: quotes and contr
 PAGE, LONGEST_PAGE = 500, 5_000
 
 api = APIBlueprint("market", __name__, url_prefix="/api/v1", abp_tags=[TAG])
-
-
-class Followed(Model):
-    """One underlying that is followed."""
-
-    symbol: str
-    version: int | None = Field(description="Publications so far; null before the first")
-    published_at: datetime | None
-    age_s: float | None = Field(description="Seconds since publication")
-
-
-class Symbols(Model):
-    """What is followed."""
-
-    symbols: list[Followed]
 
 
 class Options(Model):
@@ -66,13 +51,6 @@ class OptionsQuery(Query):
     right: Literal["C", "P"] | None = Field(None, description="Calls or puts alone")
     offset: int = Field(0, ge=0, le=1_000_000)
     limit: int = Field(PAGE, ge=1, le=LONGEST_PAGE)
-
-
-@api.get("/symbols", responses={200: Symbols}, operation_id="get_symbols")
-def symbols() -> Response:
-    """The underlyings that are followed, with the age of each chain."""
-    bound = context()
-    return fresh(Symbols(symbols=[_followed(bound, name) for name in bound.followed()]))
 
 
 @api.get("/market/<symbol>", responses={200: MarketData}, operation_id="get_market")
@@ -122,16 +100,6 @@ def _loaded(bound: Context, symbol: str) -> Loaded:
     if loaded is None:
         raise bound.no_data(symbol)
     return loaded
-
-
-def _followed(bound: Context, symbol: str) -> Followed:
-    version = bound.store.version(symbol)
-    return Followed(
-        symbol=symbol,
-        version=version.number if version else None,
-        published_at=_instant(version.published_ms) if version else None,
-        age_s=round(version.age_s(), 3) if version else None,
-    )
 
 
 def _options_body(found: Result, query: OptionsQuery, kind: str) -> Body:

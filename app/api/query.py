@@ -38,6 +38,14 @@ class Query(BaseModel):
         return given
 
 
+def read_symbol(value: str) -> str:
+    """A symbol in its canonical form. Raises ValueError, as Pydantic wants it."""
+    try:
+        return canonical(value)
+    except SymbolError as error:
+        raise ValueError(f"{error}. {error.cure}") from error
+
+
 class SymbolPath(BaseModel):
     """An underlying: SPX, spx and $SPX are one."""
 
@@ -47,13 +55,7 @@ class SymbolPath(BaseModel):
         max_length=24,
     )
 
-    @field_validator("symbol")
-    @classmethod
-    def _symbol(cls, value: str) -> str:
-        try:
-            return canonical(value)
-        except SymbolError as error:
-            raise ValueError(f"{error}. {error.cure}") from error
+    _canonical = field_validator("symbol")(read_symbol)
 
 
 class GexQuery(Query):

@@ -111,9 +111,9 @@ def _parts(bound: Context) -> dict[str, Part]:
     if not bound.store.ping():
         lost = Part(ok=False, detail="The cache doesn't answer.")
         unknown = Part(ok=False, detail="Unknown while the cache doesn't answer.")
-        chains = {f"chain:{symbol}": unknown for symbol in bound.settings.symbol_list}
+        chains = {f"chain:{symbol}": unknown for symbol in bound.watchlist.symbols()}
         return {"cache": lost, "feed": unknown, **chains}
-    chains = {f"chain:{symbol}": _chain_part(bound, symbol) for symbol in bound.settings.symbol_list}
+    chains = {f"chain:{symbol}": _chain_part(bound, symbol) for symbol in bound.watchlist.symbols()}
     return {"cache": Part(ok=True), "feed": _feed_part(bound), **chains}
 
 

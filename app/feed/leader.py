@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from app.cache.base import Store
 from app.errors import CacheError
 from app.feed.board import Board
+from app.feed.following import Following
 from app.feed.lease import Lease
 from app.feed.link import Link
 from app.feed.observer import Listeners, Observer, Seat
@@ -23,6 +23,7 @@ from app.schwab.oauth import OAuth
 from app.schwab.pacing import Pacer
 from app.schwab.rest import Rest
 from app.settings import Settings
+from app.watchlist import Watchlist
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ class Leader:
         self._interval_s = settings.publish_interval_s
         self._over = threading.Event()
         source = board.source
-        self._books = {symbol: Book(symbol, source=source) for symbol in settings.symbol_list}
+        watchlist = Watchlist(store, settings)
+        books = {symbol: Book(symbol, source=source) for symbol in watchlist.symbols()}
         pacer = Pacer(settings.rest_per_minute, clock=clock)
         self._rests = [
             Rest(oauth, api_url=oauth.api_url, pacer=pacer, stop=self._over),
@@ -61,16 +63,19 @@ class Leader:
         ]
         self._sweeper = Sweeper(
             self._rests[0],
-            self._books,
+            books,
             board,
             interval_s=settings.sweep_interval_s,
             stop=self._over,
             wall=wall,
             clock=clock,
         )
-        self._inherit(store)
-        self._planner = Planner(self._books, settings.stream_keys, rate=settings.rate, wall=wall, clock=clock)
+        self._planner = Planner(books, settings.stream_keys, rate=settings.rate, wall=wall, clock=clock)
         self._publisher = Publisher(store, oauth, lease, board, self._sweeper, self._planner, wall=wall)
+        self._following = Following(
+            watchlist.symbols, store, board, self._sweeper, self._planner, self._publisher, wall=wall
+        )
+        self._following.begin()
         self._link = self._make_link(oauth, sign_in)
         self._observer = Observer(
             listeners(Seat(lease, board)) if listeners else (),
@@ -87,14 +92,6 @@ class Leader:
                 "plan": lambda: self._planner.run(self._over, self._link),
             }.items()
         }
-
-    def _inherit(self, store: Store) -> None:
-        """Go on from what the leader before published."""
-        for symbol, swept in self._sweeper.swept.items():
-            with suppress(CacheError):
-                loaded = store.load(symbol)
-                if loaded is not None:
-                    swept.inherit(loaded.chain, round(self._wall() * 1000))
 
     def _make_link(self, oauth: OAuth, sign_in: Callable[[], None] | None) -> Link:
         return Link(
@@ -154,7 +151,8 @@ class Leader:
     def _beat(self) -> None:
         self._board.news.clear()
         now_ms = round(self._wall() * 1000)
-        for book in self._books.values():
+        self._following.look()
+        for book in self._planner.books.values():
             book.drop_settled(now_ms)
         self._sweeper.tell_sessions()
         self._publisher.heartbeat()
@@ -177,19 +175,19 @@ class Leader:
     def _sorted(self, updates: list[OptionContent]) -> list[tuple[Book, list[OptionContent]]]:
         """The updates by book. What was subscribed once and is dropped now trickles in for a moment: it is left out."""
         by_symbol: dict[str, list[OptionContent]] = {}
-        owner = self._planner.owner
+        owner, books = self._planner.owner, self._planner.books
         for update in updates:
             symbol = owner.get(update.key)
-            if symbol is not None:
+            if symbol in books:
                 by_symbol.setdefault(symbol, []).append(update)
-            elif not any(update.key in book for book in self._books.values()):
+            elif not any(update.key in book for book in books.values()):
                 self._board.reject({"unknown_key": 1})
-        return [(self._books[symbol], group) for symbol, group in by_symbol.items()]
+        return [(books[symbol], group) for symbol, group in by_symbol.items()]
 
     def _unstream(self) -> None:
-        for book in self._books.values():
+        for book in self._planner.books.values():
             book.unstream()
 
     def _drop(self, keys: tuple[str, ...]) -> None:
-        for book in self._books.values():
+        for book in self._planner.books.values():
             book.unstream(keys)

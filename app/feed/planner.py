@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.errors import SymbolError
 from app.feed.plan import Weights, choose, weigh
 from app.feed.subscription import Wanted
 from app.gex import contract_gamma, fit
 from app.market.book import Book
-from app.market.symbols import wire
+from app.market.symbols import canonical, wire
 
 if TYPE_CHECKING:
     from app.feed.link import Link
@@ -32,6 +33,7 @@ class Planner:
     """Keeps `wanted`, the subscription that the stream works towards.
 
     Attributes:
+        books: the chains by symbol; a new dictionary whenever one comes or goes.
         wanted: what should stream; a new object whenever it changes.
         owner: the symbol whose book a streamed option key belongs to.
         weights: by symbol, what each contract weighs; of the contracts at the time of the plan.
@@ -46,18 +48,18 @@ class Planner:
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._books = books
+        self.books = books
         self._limit = limit
         self._rate = rate
         self._wall = wall
         self._clock = clock
-        self._by_wire = {wire(symbol): book for symbol, book in books.items()}
+        self._lock = threading.Lock()
         self._planned: dict[str, tuple[object, float]] = {}
         self._planned_at = float("-inf")
         self._planned_limit = limit
         self.weights: dict[str, Weights] = {}
         self.owner: dict[str, str] = {}
-        self.wanted = Wanted(equities=tuple(self._by_wire))
+        self.wanted = Wanted(equities=tuple(map(wire, books)))
 
     @property
     def limit(self) -> int:
@@ -66,7 +68,29 @@ class Planner:
 
     def book_of_wire(self, symbol: str) -> Book | None:
         """The book of an underlying as the wire writes it."""
-        return self._by_wire.get(symbol)
+        try:
+            return self.books.get(canonical(symbol))
+        except SymbolError:
+            return None
+
+    def follow(self, symbol: str, book: Book) -> None:
+        """Stream one more underlying; its options follow with the next plan."""
+        with self._lock:
+            self.books = {**self.books, symbol: book}
+            self._want(self.wanted.options)
+
+    def drop(self, symbol: str) -> None:
+        """Stream neither the underlying nor its options any more; the next plan gives their keys to others."""
+        with self._lock:
+            self.books = {name: book for name, book in self.books.items() if name != symbol}
+            self._planned.pop(symbol, None)
+            self._planned_at = float("-inf")
+            self._want(tuple(key for key in self.wanted.options if self.owner.get(key) != symbol))
+
+    def _want(self, options: tuple[str, ...]) -> None:
+        equities = tuple(map(wire, self.books))
+        if (set(options), equities) != (set(self.wanted.options), self.wanted.equities):
+            self.wanted = Wanted(equities, options)
 
     def run(self, stop: threading.Event, link: Link) -> None:
         """Plan until stopped; no failure ends it."""
@@ -81,15 +105,16 @@ class Planner:
     def plan(self, limit: int) -> None:
         """Choose what to stream from the books as they are now."""
         self._planned_at, self._planned_limit = self._clock(), limit
-        for symbol, book in self._books.items():
+        weights = {}
+        for symbol, book in self.books.items():
             if len(book):
-                self.weights[symbol] = self._weigh(book, first=symbol not in self._planned)
+                weights[symbol] = self._weigh(book, first=symbol not in self._planned)
                 self._planned[symbol] = (book.contracts, book.spot)
-        chosen = choose(self.weights, limit, frozenset(self.wanted.options))
-        options = tuple(key for keys in chosen.values() for key in keys)
-        self.owner = {key: symbol for symbol, keys in chosen.items() for key in keys}
-        if set(options) != set(self.wanted.options):
-            self.wanted = Wanted(self.wanted.equities, options)
+        with self._lock:
+            self.weights = {symbol: weights[symbol] for symbol in self.books if symbol in weights}
+            chosen = choose(self.weights, limit, frozenset(self.wanted.options))
+            self.owner = {key: symbol for symbol, keys in chosen.items() for key in keys}
+            self._want(tuple(key for keys in chosen.values() for key in keys))
 
     def _weigh(self, book: Book, *, first: bool) -> Weights:
         chain = book.peek(round(self._wall() * 1000))
@@ -108,7 +133,7 @@ class Planner:
             return False
         if limit != self._planned_limit or age >= _PLAN_EVERY_S:
             return True
-        return any(self._has_moved(symbol, book) for symbol, book in self._books.items())
+        return any(self._has_moved(symbol, book) for symbol, book in self.books.items())
 
     def _has_moved(self, symbol: str, book: Book) -> bool:
         contracts, spot = self._planned.get(symbol, (None, math.nan))

@@ -54,6 +54,17 @@ class Publisher:
             if swept.ready and swept.book.dirty and len(swept.book):
                 self._publish(symbol, swept)
 
+    def drop(self, symbol: str) -> None:
+        """Take a chain that nobody follows any more out of the cache."""
+        self._published.discard(symbol)
+        self.chains.pop(symbol, None)
+        try:
+            self._store.forget(symbol, self._lease.epoch)
+        except StaleWriter:
+            raise
+        except CacheError as error:
+            self._board.known_trouble("cache", "cache_down", f"({error})")
+
     def heartbeat(self) -> None:
         """Write the status and the events that wait; chains that the cache has lost are written again."""
         life = self._oauth.life()
@@ -84,7 +95,7 @@ class Publisher:
 
     def _refill(self) -> None:
         for symbol in self._published:
-            if self._store.version(symbol) is None:
+            if not self._store.holds(symbol):
                 self._sweeper.swept[symbol].book.dirty = True
 
     def _write_events(self) -> None:

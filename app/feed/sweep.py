@@ -125,6 +125,18 @@ class Sweeper:
                 self._board.known_trouble("sweep", "outage", "(unexpected answer; see the log)")
             self._rest_until(began + self._pause_s())
 
+    def follow(self, swept: Swept) -> None:
+        """Read one more underlying, at once."""
+        self.swept = {
+            **self.swept,
+            swept.book.symbol: swept,
+        }  # a new one: another thread may look through the old
+        self.kick()
+
+    def drop(self, symbol: str) -> None:
+        """Read it no longer."""
+        self.swept = {name: swept for name, swept in self.swept.items() if name != symbol}
+
     def kick(self) -> None:
         """Sweep again now: the stream has a gap to fill."""
         self._kicked.set()
@@ -144,12 +156,10 @@ class Sweeper:
         self._unreadable = 0
         failed: dict[str, BrokerError] = {}
         later: deque[tuple[Swept, Window]] = deque()
-        for swept in self._awake():
-            with self._failing(swept, failed):
-                if self._list(swept):
-                    later += [(swept, window) for window in self._near_first(swept)]
-        for swept, window in later:
-            if swept.book.symbol not in failed:
+        begun: list[Swept] = []
+        while self._begin(begun, later, failed):
+            swept, window = later.popleft()
+            if swept.book.symbol not in failed and self._follows(swept):
                 with self._failing(swept, failed):
                     self._read(swept, window)
         for error in failed.values():
@@ -157,6 +167,20 @@ class Sweeper:
         self._failures = 0
         if not self._unreadable:
             self._board.well("sweep")
+
+    def _begin(
+        self, begun: list[Swept], later: deque[tuple[Swept, Window]], failed: dict[str, BrokerError]
+    ) -> bool:
+        """List what this round has not begun with: everything first, later who was followed meanwhile. False at the end."""
+        for swept in [swept for swept in self._awake() if swept not in begun]:
+            begun.append(swept)
+            with self._failing(swept, failed):
+                if self._list(swept):
+                    later += [(swept, window) for window in self._near_first(swept)]
+        return bool(later)
+
+    def _follows(self, swept: Swept) -> bool:
+        return self.swept.get(swept.book.symbol) is swept
 
     @contextmanager
     def _failing(self, swept: Swept, failed: dict[str, BrokerError]) -> Iterator[None]:

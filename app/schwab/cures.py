@@ -77,11 +77,11 @@ TROUBLES: dict[str, Trouble] = {
     ),
     "unknown_symbol": Trouble(
         "Schwab knows no such symbol.",
-        "Take it out of SYMBOLS, or correct it: indices go by names such as SPX and NDX, ETFs and stocks by their ticker.",
+        "Drop it or take it out of SYMBOLS, or correct it: indices go by names such as SPX and NDX, ETFs and stocks by their ticker.",
     ),
     "no_options": Trouble(
         "Schwab lists no options on this symbol.",
-        "Take it out of SYMBOLS, or name an underlying that has options.",
+        "Drop it or take it out of SYMBOLS, or name an underlying that has options.",
     ),
     "displaced": Trouble(
         "Another program streams with the same Schwab login; Schwab allows one connection.",
