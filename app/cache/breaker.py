@@ -20,7 +20,7 @@ class Breaker:
         self,
         threshold: int = 2,
         pause_s: float = 0.5,
-        longest_pause_s: float = 4.0,
+        longest_pause_s: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._threshold, self._pause_s, self._longest_pause_s = threshold, pause_s, longest_pause_s

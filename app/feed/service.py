@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 
 from app.cache.base import Store
-from app.errors import CacheError, StaleWriter
+from app.errors import StaleWriter
 from app.feed.board import Board
+from app.feed.contender import Contender
 from app.feed.leader import Leader
 from app.feed.lease import TTL_S, Lease
 from app.feed.observer import Listeners
@@ -54,9 +55,9 @@ class Feed:
         self._wall = wall
         self._clock = clock
         self._lease = Lease(store, ttl_s=lease_s, clock=clock)
+        self._contender = Contender(store, self._lease, lease_s, clock=clock)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._cache_down = False
 
     def start(self) -> None:
         """Begin to contend for the lease; returns at once. A second call does nothing."""
@@ -80,7 +81,7 @@ class Feed:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if self._acquired():
+            if self._contender.acquired():
                 try:
                     self._lead()
                 except (
@@ -90,17 +91,6 @@ class Feed:
                 finally:
                     self._lease.release()
             self._stop.wait(_CONTEND_EVERY_S)
-
-    def _acquired(self) -> bool:
-        try:
-            acquired = self._lease.acquire()
-        except CacheError as error:
-            if not self._cache_down:
-                log.warning("the feed waits for the cache: %s", error)
-            self._cache_down = True
-            return False
-        self._cache_down = False
-        return acquired
 
     def _lead(self) -> None:
         board = Board(
