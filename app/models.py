@@ -6,7 +6,7 @@ Every number that may be unknown is nullable, and null is what it is then. Times
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,7 +65,9 @@ class SchwabConnection(Model):
     source: Literal["schwab", "simulator"]
     leader: str = Field("", description="Which process runs the feed")
     reconnects: int = 0
-    last_frame_at: datetime | None = Field(None, description="Last frame of the stream, heartbeats included, answers to pings not")
+    last_frame_at: datetime | None = Field(
+        None, description="Last frame of the stream, heartbeats included, answers to pings not"
+    )
     last_data_at: datetime | None = None
     heartbeat_at: datetime | None = Field(None, description="When the feed wrote this")
     frames: int = 0
@@ -145,6 +147,15 @@ class ConventionModel(Model):
     method: str = "parity"
 
 
+# The dealers' exposures but gamma's, $; null is unknown, or nothing counts so.
+Dex = Annotated[float | None, Field(description="$ of delta")]
+Vex = Annotated[float | None, Field(description="$ of delta per volatility point")]
+ChexDay = Annotated[
+    float | None, Field(description="$ of delta per day, of contracts that don't expire today")
+]
+ChexHour = Annotated[float | None, Field(description="$ of delta per hour, of those that expire today")]
+
+
 class StrikeRow(Model):
     """One strike, all chosen expiries together. Exposures in $; put_gex is negative under the naive side.
 
@@ -159,6 +170,10 @@ class StrikeRow(Model):
     put_oi: float | None
     call_volume: float | None
     put_volume: float | None
+    dex: Dex = None
+    vex: Vex = None
+    chex_day: ChexDay = None
+    chex_hour: ChexHour = None
 
 
 class ExpectedMove(Model):
@@ -186,10 +201,33 @@ class ExpiryRow(Model):
     )
     net_gex: float | None = Field(description="null where no contract of the series could be used")
     gross_gex: float | None
+    dex: Dex = None
+    vex: Vex = None
+    chex_day: ChexDay = None
+    chex_hour: ChexHour = None
     open_interest: float | None = None
     contracts: int = 0
     used: int = 0
     expected_move: ExpectedMove | None = None
+
+
+class BucketRow(Model):
+    """Expiries together by how far they are: 0dte (today), week (the rest of it), month (the rest of 31 days), rest."""
+
+    bucket: Literal["0dte", "week", "month", "rest"]
+    first_expiry: date
+    last_expiry: date
+    call_gex: float | None
+    put_gex: float | None
+    net_gex: float | None
+    gross_gex: float | None
+    dex: Dex = None
+    vex: Vex = None
+    chex_day: ChexDay = None
+    chex_hour: ChexHour = None
+    open_interest: float | None
+    contracts: int
+    used: int
 
 
 class Profile(Model):
@@ -197,6 +235,9 @@ class Profile(Model):
 
     spot: list[float]
     gex: list[float]
+    buckets: dict[str, list[float]] = Field(
+        default_factory=dict, description="What each bucket of expiries adds to gex, at the same prices"
+    )
 
 
 class FlipBand(Model):
@@ -240,6 +281,10 @@ class GexNumbers(GexPart):
     call_gex: float | None
     put_gex: float | None
     gross_gex: float | None
+    dex: Dex = None
+    vex: Vex = None
+    chex_day: ChexDay = None
+    chex_hour: ChexHour = None
     flip: float | None
     flips: list[float]
     flip_band: FlipBand | None = None
@@ -255,8 +300,33 @@ class GEXCalculation(GexNumbers):
 
     strikes: list[StrikeRow]
     expiries: list[ExpiryRow]
+    buckets: list[BucketRow] = Field(default_factory=list)
     profile: Profile
     quality: Quality
+
+
+class ScenarioGrid(GexPart):
+    """Net GEX if spot and volatility stood elsewhere: a row for each volatility shift, a column for each spot shift."""
+
+    spot_shifts: list[float] = Field(description="Relative: -0.02 is 2 % lower")
+    vol_shifts: list[float] = Field(description="Added to every volatility per year: 0.01 is one point")
+    net_gex: list[list[float]] = Field(description="$; empty where nothing is in the sums")
+
+
+class GexChange(GexPart):
+    """Where the change of net GEX since a reference comes from, $. The parts add up to it; null where an end is unknown."""
+
+    since: datetime = Field(description="The reference's instant")
+    spot_before: float | None
+    before: float | None = Field(description="Net GEX of the reference")
+    after: float | None = Field(description="Net GEX now")
+    from_expired: float | None = Field(description="Contracts that have settled since")
+    from_spot: float | None = Field(description="Spot's move, all else as it was")
+    from_volatility: float | None = Field(description="Volatilities, carries and discount factors")
+    from_weight: float | None = Field(description="Open interest, volume or flow, whichever is counted")
+    from_coverage: float | None = Field(
+        description="Contracts newly listed, newly priced or no longer priced"
+    )
 
 
 class CacheStats(Model):

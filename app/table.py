@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from app.gex.snapshot import ExpirySummary, Levels, QualityCounts, Snapshot
+from app.gex.snapshot import BucketSummary, ExpirySummary, Levels, QualityCounts, Snapshot
 from app.market.calendar import from_ms
+from app.models import GexChange, ScenarioGrid
 
 _UNITS = {"per_1pct": "$ per 1 % move", "per_point": "$ per point"}
 _STRIKES = 15
@@ -19,6 +20,7 @@ def as_table(snapshot: Snapshot) -> str:
         _head(snapshot),
         _levels(snapshot.levels),
         _strikes(snapshot),
+        _buckets(snapshot.buckets),
         _expiries(snapshot.expiries),
         _quality(snapshot.quality),
     ]
@@ -37,6 +39,33 @@ def money(value: float | None) -> str:
 
 def _price(value: float | None) -> str:
     return "-" if value is None else f"{value:,.2f}"
+
+
+def scenario_table(grid: ScenarioGrid) -> str:
+    """Net GEX, a line for each volatility shift, a column for each spot shift."""
+    head = f"{'vol / spot':>10} " + " ".join(f"{shift:>+10.0%}" for shift in grid.spot_shifts)
+    lines = [
+        f"{100 * shift:>+7.0f} pt " + " ".join(f"{money(value):>10}" for value in row)
+        for shift, row in zip(grid.vol_shifts, grid.net_gex, strict=False)
+    ]
+    title = f"{grid.symbol}  spot {_price(grid.spot)}  net GEX, {_UNITS[grid.convention.unit]}, sticky strike"
+    return "\n".join([title, head, *(lines or ["nothing is in the sums"])]) + "\n"
+
+
+def change_table(change: GexChange) -> str:
+    """Net GEX then and now, and the parts of the difference."""
+    rows = [
+        (f"then, {change.since.isoformat()}", change.before),
+        ("contracts that expired", change.from_expired),
+        ("spot", change.from_spot),
+        ("volatility", change.from_volatility),
+        (f"weight ({change.convention.weight})", change.from_weight),
+        ("contracts new or lost", change.from_coverage),
+        (f"now, {change.as_of.isoformat()}", change.after),
+    ]
+    title = f"{change.symbol}  spot {_price(change.spot_before)} to {_price(change.spot)}"
+    lines = [f"{name:<32} {money(value):>12}" for name, value in rows]
+    return "\n".join([f"{title}, {_UNITS[change.convention.unit]}", *lines]) + "\n"
 
 
 def _head(snapshot: Snapshot) -> str:
@@ -77,6 +106,19 @@ def _strikes(snapshot: Snapshot) -> str:
         f"{money(float(table.net_gex[i])):>12}"
         for i in largest
         if size[i] > 0
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _buckets(buckets: tuple[BucketSummary, ...]) -> str:
+    lines = [
+        f"{'bucket':<8} {'until':<10} {'net GEX':>12} {'gross GEX':>12} {'DEX':>12} {'VEX':>12} {'CHEX a day':>12} "
+        f"{'an hour':>12}"
+    ]
+    lines += [
+        f"{b.name:<8} {b.last.isoformat():<10} {money(b.net_gex):>12} {money(b.gross_gex):>12} {money(b.greeks.dex):>12} "
+        f"{money(b.greeks.vex):>12} {money(b.greeks.chex_day):>12} {money(b.greeks.chex_hour):>12}"
+        for b in buckets
     ]
     return "\n".join(lines) + "\n"
 

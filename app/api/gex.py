@@ -44,7 +44,7 @@ def _levels_only(whole: GEXCalculation) -> GEXCalculation:
     empty: dict[str, Any] = {
         "strikes": [],
         "expiries": [],
-        "profile": whole.profile.model_copy(update={"spot": [], "gex": []}),
+        "profile": whole.profile.model_copy(update={"spot": [], "gex": [], "buckets": {}}),
     }
     return whole.model_copy(update=empty)
 

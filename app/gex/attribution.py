@@ -32,6 +32,8 @@ class Attribution:
         volatility: their present volatilities, carries and discount factors.
         weight: their present open interest, volume or flow, whichever the convention counts by.
         coverage: contracts that are in only one of the two sums for another reason: newly listed, newly or no longer priced.
+
+    Where nothing is in one of the two sums its net GEX and all parts are NaN.
     """
 
     before: float
@@ -74,6 +76,9 @@ def attribute(before: Surface, after: Surface, params: Params | None = None) -> 
         unit * _sum(old, before.spot, old, old),
         unit_now * _sum(new, after.spot, new, new),
     )
+    if not (len(old.row) and len(new.row)):
+        ends = [total if len(t.row) else math.nan for total, t in ((total_before, old), (total_after, new))]
+        return Attribution(*ends, *[math.nan] * 5)
     gone = old.take(np.setdiff1d(np.arange(len(old.row)), at_old))
     gained = new.take(np.setdiff1d(np.arange(len(new.row)), at_new))
     settled = before.chain.contracts.settle_ms[gone.row] <= after.chain.as_of_ms
@@ -98,13 +103,17 @@ def scenario(surface: Surface, spot_shifts: F64, vol_shifts: F64, params: Params
         spot_shifts: relative, -0.05 for 5 % lower; F/S is held (sticky strike).
         vol_shifts: added to every volatility per year, 0.02 for two points; none falls below a tenth of itself.
         params: the convention; per point it is per point at the shifted spot.
+
+    NaN where nothing is in the sums.
     """
     params = params or Params()
     terms = _terms(surface, params)
     settle_years = np.maximum(surface.years, 0.0)[surface.layout.row_series[terms.row]]
     spots = surface.spot * (1.0 + np.asarray(spot_shifts, np.float64))
     units = np.ones(len(spots)) if params.unit == "per_1pct" else 1.0 / (0.01 * spots)
-    out = np.empty((len(vol_shifts), len(spots)))
+    out = np.full((len(vol_shifts), len(spots)), np.nan)
+    if not len(terms.row):
+        return out
     for i, shift in enumerate(vol_shifts):
         x = np.maximum(terms.total_vol + shift * np.sqrt(settle_years), 0.1 * terms.total_vol)
         forward = terms.carry * surface.spot

@@ -16,7 +16,7 @@ from app.gex import node_kernels
 from app.gex.exposure import Legs, leg_exposures
 from app.gex.greeks import by_series, by_strike, dealer_greeks
 from app.gex.levels import absolute_gamma_strike, walls
-from app.gex.params import Params
+from app.gex.params import BucketName, Params
 from app.gex.profile import Bells, grid, nearest, root_near, roots
 from app.gex.quality import quality_of
 from app.gex.selection import BUCKETS, buckets, chosen_series
@@ -74,7 +74,8 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
         series & surface.alive,
     )
     held = Held.of(surface, legs)
-    spots, values, parts, flips = _profile(surface, params, held)
+    together = bucket_summaries(surface, sums, series_greeks, shown)
+    spots, values, parts, flips = _profile(surface, params, held, [b.name for b in together if b.used])
     levels = _levels(surface, params, legs, held, strikes, flips)
     totals = greek_totals(series_greeks[:, sums[:, :, 5].sum(axis=0) > 0])
     heatmap_dates, heatmap = heatmap_of(surface, legs, live, strikes.strike)
@@ -91,7 +92,7 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
         profile_spot=spots,
         profile_gex=values,
         quality=quality_of(surface, params, series, legs),
-        buckets=bucket_summaries(surface, sums, series_greeks, shown),
+        buckets=together,
         profile_buckets=parts,
     )
 
@@ -123,14 +124,15 @@ def _levels(
 
 
 def _profile(
-    surface: Surface, params: Params, held: Held
+    surface: Surface, params: Params, held: Held, used: list[BucketName]
 ) -> tuple[F64, F64, dict[str, F64], tuple[float, ...]]:
-    """The grid, G on it and its part of each bucket in the convention's unit, and the roots; empty without contracts."""
+    """The grid, G on it, its part of each of these buckets, and the roots; empty without contracts."""
     if not held.some:
         return np.empty(0), np.empty(0), {}, ()
     bells, spots = held.bells(surface, surface.total_vol), grid(surface.spot)
-    parts = {name: bells.part(nodes).over(spots) for name, nodes in held.buckets(surface).items()}
-    values = np.sum(list(parts.values()), axis=0) if parts else np.zeros(len(spots))
+    nodes = held.buckets(surface)
+    parts: dict[str, F64] = {name: bells.part(nodes[name]).over(spots) for name in used}
+    values = np.sum(list(parts.values()), axis=0)
     flips = roots(bells, spots, values)
     if params.unit == "per_point":
         values, parts = values / (0.01 * spots), {name: part / (0.01 * spots) for name, part in parts.items()}
@@ -159,13 +161,11 @@ class Held:
         some = bool(call.used.any() or put.used.any())
         return cls(some, nodes[:n], *columns[:, :n])
 
-    def buckets(self, surface: Surface) -> dict[str, slice]:
-        """Which of them are in each bucket that has some: nodes stand in order of their dates."""
-        ends = np.searchsorted(
-            buckets(surface)[surface.layout.node_series[self.nodes]], np.arange(len(BUCKETS) + 1)
-        )
-        parts = (slice(lo, hi) for lo, hi in pairwise(ends.tolist()))
-        return {name: part for name, part in zip(BUCKETS, parts, strict=True) if part.stop > part.start}
+    def buckets(self, surface: Surface) -> dict[BucketName, slice]:
+        """Which of them are in each bucket: nodes stand in order of their dates."""
+        codes = buckets(surface)[surface.layout.node_series[self.nodes]]
+        ends = np.searchsorted(codes, np.arange(len(BUCKETS) + 1)).tolist()
+        return {name: slice(lo, hi) for name, (lo, hi) in zip(BUCKETS, pairwise(ends), strict=True)}
 
     def bells(self, surface: Surface, total_vol: F64) -> Bells:
         """The profile's terms under these total volatilities of all nodes, shape (m,)."""

@@ -11,6 +11,8 @@ Weight = Literal["oi", "volume", "oi_plus_volume", "flow"]
 Unit = Literal["per_1pct", "per_point"]
 Walls = Literal["gross", "net"]
 Bucket = Literal["all", "0dte", "week", "month", "ex_next"]
+# By how far they are, each expiry is in one of these: today, the rest of this week, of 31 days, and what is later.
+BucketName = Literal["0dte", "week", "month", "rest"]
 
 
 @dataclass(frozen=True, slots=True)

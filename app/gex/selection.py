@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.params import Params
+from app.gex.params import BucketName, Params
 from app.gex.surface import Surface
 from app.market.calendar import exchange_day
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# By how far they are, each expiry is in one of these: today, the rest of this week, of 31 days, and what is later.
-BUCKETS = ("0dte", "week", "month", "rest")
+BUCKETS: tuple[BucketName, ...] = get_args(BucketName)
 
 _FRIDAY = 4
 _MONTH = timedelta(days=31)

@@ -199,6 +199,6 @@ def _wing(
             continue
         d = np.log(forward / strike[i]) / x[i] + 0.5 * x[i]
         if -step * d >= reach:
-            return last_x + (x[i] - last_x) * (-step * reach - last_d) / (d - last_d)
+            return last_x + (x[i] - last_x) * (-step * reach - last_d) / (d - last_d)  # type: ignore[no-any-return]
         last_d, last_x = d, x[i]
     return np.nan

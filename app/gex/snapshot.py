@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.params import Params
+from app.gex.params import BucketName, Params
 
 F64 = NDArray[np.float64]
 
@@ -125,7 +125,7 @@ class BucketSummary:
     Exposures are None where no contract could be used.
     """
 
-    name: str
+    name: BucketName
     first: date
     last: date
     call_gex: float | None

@@ -13,6 +13,7 @@ from app.gex import node_kernels
 from app.gex.exposure import LegExposure, Legs
 from app.gex.layout import Layout
 from app.gex.levels import max_pain
+from app.gex.params import BucketName
 from app.gex.selection import BUCKETS, buckets
 from app.gex.snapshot import BucketSummary, ExpirySummary, GreekTotals, StrikeTable
 from app.gex.surface import FORWARD_SOURCES, Surface
@@ -143,7 +144,9 @@ def bucket_summaries(surface: Surface, sums: F64, greeks: F64, shown: Bools) -> 
     return tuple(found)
 
 
-def _bucket(surface: Surface, name: str, series: NDArray[np.int64], sums: F64, greeks: F64) -> BucketSummary:
+def _bucket(
+    surface: Surface, name: BucketName, series: NDArray[np.int64], sums: F64, greeks: F64
+) -> BucketSummary:
     days = [surface.layout.series[s].expiry for s in series.tolist()]
     (calls, puts), (_, gross, held, held_known, contracts, used) = (
         sums[:, :, 0].sum(axis=1),
@@ -167,8 +170,5 @@ def _bucket(surface: Surface, name: str, series: NDArray[np.int64], sums: F64, g
 
 def greek_totals(greeks: F64) -> GreekTotals:
     """The sums over series, columns of shape (4, n); None where no series has any."""
-    known = np.isfinite(greeks)
-    sums = np.where(known, greeks, 0.0).sum(axis=1).tolist()
-    return GreekTotals(
-        *(value if some else None for value, some in zip(sums, known.any(axis=1), strict=True))
-    )
+    sums = [float(row[np.isfinite(row)].sum()) if np.isfinite(row).any() else None for row in greeks]
+    return GreekTotals(*sums)

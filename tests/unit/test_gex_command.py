@@ -60,12 +60,48 @@ def test_json_is_the_whole_documents_shape(chain_file: Path, capsys: pytest.Capt
     assert document["symbol"] == "SPX"
     assert document["convention"]["side"] == "naive"
     assert set(document["strikes"][0]) == {
-        "strike", "call_gex", "put_gex", "net_gex", "call_oi", "put_oi", "call_volume", "put_volume"
+        "strike", "call_gex", "put_gex", "net_gex", "call_oi", "put_oi", "call_volume", "put_volume",
+        "dex", "vex", "chex_day", "chex_hour",
     }  # fmt: skip
     assert all(row["put_gex"] <= 0 <= row["call_gex"] for row in document["strikes"])
     assert len(document["profile"]["spot"]) == len(document["profile"]["gex"]) == 200
     assert document["net_gex"] == pytest.approx(sum(row["net_gex"] for row in document["strikes"]))
     assert document["net_gex"] == pytest.approx(sum(row["net_gex"] for row in document["expiries"]))
+
+
+def test_buckets_add_up_to_the_whole_in_the_document(
+    chain_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = orjson.loads(run(chain_file, capsys)[1])
+    for name in ("net_gex", "call_gex", "gross_gex", "dex", "vex", "chex_day"):
+        parts = [row[name] for row in document["buckets"]]
+        assert document[name] == pytest.approx(sum(parts), rel=1e-9)
+    assert document["chex_hour"] is None
+    assert {row["bucket"] for row in document["buckets"]} == set(document["profile"]["buckets"])
+    assert document["dex"] == pytest.approx(sum(row["dex"] for row in document["strikes"]))
+
+
+def test_a_scenario_without_shifts_is_the_total(chain_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = orjson.loads(run(chain_file, capsys)[1])
+    grid = orjson.loads(run(chain_file, capsys, "--scenario")[1])
+    still = grid["net_gex"][grid["vol_shifts"].index(0)][grid["spot_shifts"].index(0)]
+    assert still == pytest.approx(whole["net_gex"], rel=1e-9)
+    assert "+5%" in run(chain_file, capsys, "--scenario", "--format", "table")[1]
+
+
+def test_a_change_since_an_earlier_chain_is_split_by_cause(
+    chain_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = tmp_path / "later.csv"
+    later.write_text(csv_chain().replace("at 3:00 PM", "at 3:30 PM").replace("0.01,10", "0.01,20"))
+    change = orjson.loads(run(later, capsys, "--since", str(chain_file))[1])
+    assert change["after"] == pytest.approx(2 * change["before"], rel=0.05)
+    parts = sum(change[f"from_{cause}"] for cause in ("expired", "spot", "volatility", "weight", "coverage"))
+    assert parts == pytest.approx(change["after"] - change["before"], abs=1e-9 * abs(change["after"]))
+    assert change["from_weight"] == pytest.approx(change["before"], rel=0.05)
+    assert "weight (oi)" in run(later, capsys, "--since", str(chain_file), "--format", "table")[1]
+    code, _, err = run(chain_file, capsys, "--since", str(later))
+    assert (code, "earlier" in err) == (1, True)
 
 
 def test_a_gzipped_file_is_the_same_chain(
