@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import api, dashboard, malformed, packing
 from app.access import door, headers
 from app.access.callback import check_callback
+from app.api import alerts
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -42,6 +43,7 @@ def create_server(services: Services) -> OpenAPI:
         results=services.results,
         watchlist=services.watchlist,
     )
+    alerts.install(server, services.alerts)
     dash = dashboard.install(server, services)
     malformed.install(server, dash)
     headers.install(server, settings, dash.csp_hashes)

@@ -88,7 +88,7 @@ def _errors(operation: dict[str, Any], name: str) -> dict[str, str]:
         "403": "Not with this API key or shared link, or not from another site's page",
         **({"404": "The symbol is not followed"} if "{symbol}" in name else {}),
         **({"406": "None of the table's formats is accepted"} if name.endswith(_TABLES) else {}),
-        **({} if name.startswith("GET") else {"409": "The limit is reached, or it is the last one followed"}),
+        **({} if name.startswith("GET") else {"409": "A limit is reached, it is the last one followed, or it was changed meanwhile"}),
         **({"422": "A parameter or the body can't be read"} if asked else {}),
         **busy,
         "503": "No data yet, or no cache; Retry-After says when to ask again",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.api.alert_examples import ALERT_EXAMPLES
+
 _LEVELS: dict[str, Any] = {
     "symbol": "SPX",
     "spot": 6650.25,
@@ -201,4 +203,5 @@ EXAMPLES: dict[str, Any] = {
     "POST /api/v1/symbols": {"symbol": "AAPL", "version": None, "published_at": None, "age_s": None},
     "GET /api/v1/market/{symbol}": _MARKET,
     "GET /api/v1/options/{symbol}": _OPTIONS,
+    **ALERT_EXAMPLES,
 }

@@ -22,6 +22,8 @@ PATHS = {
     "/api/v1/connection/status",
     "/api/v1/cache/stats",
     "/api/v1/symbols",
+    "/api/v1/alerts",
+    "/api/v1/alerts/rules",
     "/api/v1/market/{symbol}",
     "/api/v1/options/{symbol}",
     "/api/v1/gex/{symbol}",
@@ -76,6 +78,11 @@ def test_it_lists_every_resource(spec: dict[str, Any]) -> None:
     assert {(method, path) for path, item in spec["paths"].items() for method in item if method != "get"} == {
         ("post", "/api/v1/symbols"),
         ("delete", "/api/v1/symbols/{symbol}"),
+        ("put", "/api/v1/alerts/rules"),
+        ("post", "/api/v1/alerts/acknowledged"),
+        ("post", "/api/v1/alerts/webhooks"),
+        ("delete", "/api/v1/alerts/webhooks/{id}"),
+        ("post", "/api/v1/alerts/webhooks/{id}/test"),
     }
 
 
@@ -84,7 +91,7 @@ def test_every_operation_has_a_name_a_summary_and_an_example(spec: dict[str, Any
     for path, item in spec["paths"].items():
         for operation in item.values():
             assert operation["summary"], path
-            assert operation["responses"].keys() & {"200", "204"}, path
+            assert operation["responses"].keys() & {"200", "201", "204"}, path
             for answer in operation["responses"].values():
                 content = answer.get("content", {})
                 assert "application/json" not in content or "example" in content["application/json"], path
