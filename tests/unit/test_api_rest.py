@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.access.account import gate
 from app.api.context import context
 from app.cache.base import Store
 from app.document import to_document
@@ -247,3 +248,70 @@ def test_a_cache_error_becomes_a_problem(server: Any, monkeypatch: pytest.Monkey
     problem = _problem(server.test_client().get("/api/v1/gex/SPX/levels"), 503)
 
     assert problem["detail"] == "Redis does not answer."
+
+
+# --- following and dropping --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> FlaskClient:
+    """A server of this test's own that follows SPX and SPY."""
+    return make_server(tmp_path, symbols="SPX,SPY", max_symbols=3).test_client()
+
+
+def _key(client: FlaskClient, scope: str) -> dict[str, str]:
+    """The header of a script's key."""
+    with client.application.app_context():
+        return {"Authorization": f"Bearer {gate().keys.create('test', scope)}"}
+
+
+def _follow(client: FlaskClient, symbol: str) -> TestResponse:
+    return client.post("/api/v1/symbols", json={"symbol": symbol}, headers=_key(client, "manage"))
+
+
+def _drop(client: FlaskClient, symbol: str) -> TestResponse:
+    return client.delete(f"/api/v1/symbols/{symbol}", headers=_key(client, "manage"))
+
+
+def test_an_underlying_is_followed_and_dropped_while_running(own: FlaskClient) -> None:
+    made = _follow(own, "brk.b")
+
+    assert made.status_code == 201
+    assert made.get_json() == {"symbol": "BRK/B", "version": None, "published_at": None, "age_s": None}
+    assert made.headers["Location"] == "/api/v1/gex/BRK.B"
+    _problem(own.get("/api/v1/gex/BRK.B"), 503)  # known from now on, without data yet
+    assert _follow(own, "BRK/B").status_code == 200
+
+    assert _drop(own, "BRK.B").status_code == 204
+    _problem(own.get("/api/v1/gex/BRK.B"), 404)
+    _problem(_drop(own, "BRK.B"), 404)
+
+
+def test_the_limit_and_the_last_underlying_are_said_so(own: FlaskClient) -> None:
+    _follow(own, "AAPL")
+
+    assert "MAX_SYMBOLS" in _problem(_follow(own, "MSFT"), 409)["cure"]
+    for symbol in ("SPX", "SPY"):
+        assert _drop(own, symbol).status_code == 204
+    assert "only underlying" in _problem(_drop(own, "AAPL"), 409)["detail"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b"{}", b'{"symbol": 1}', b'{"symbol": "<b>"}', b'{"symbol": "A", "x": 1}']
+)
+def test_a_body_that_cannot_be_read_is_malformed(own: FlaskClient, body: bytes) -> None:
+    _problem(
+        own.post(
+            "/api/v1/symbols", data=body, headers={**_key(own, "manage"), "Content-Type": "application/json"}
+        ),
+        422,
+    )
+
+
+def test_who_is_not_the_owner_changes_nothing(own: FlaskClient) -> None:
+    reader = _key(own, "read")
+    for headers, status in (({}, 401), (reader, 403)):
+        _problem(own.post("/api/v1/symbols", json={"symbol": "AAPL"}, headers=headers), status)
+        _problem(own.delete("/api/v1/symbols/SPY", headers=headers), status)
+    listed = own.get("/api/v1/symbols", headers=reader).get_json()["symbols"]
+    assert [row["symbol"] for row in listed] == ["SPX", "SPY"]
