@@ -97,8 +97,8 @@
   /** Everything that the picture is made of, as a text: the same text is the same picture, and drawing is dear. */
   function look({ width, height, panels }, range, colors) {
     const { answer, held } = drawn;
-    const { spot, flip, flip_band, call_wall, put_wall } = answer.levels;
-    const marks = [spot, flip, flip_band, call_wall, put_wall];
+    const { spot, flips, flip_band, call_wall, put_wall } = answer.levels;
+    const marks = [spot, flips, flip_band, call_wall, put_wall];
     return JSON.stringify([width, height, panels, range, held, marks, colors, answer.traces]);
   }
 
@@ -154,7 +154,7 @@
     if (trace.mode === "markers") {
       return { ...trace, marker: { ...trace.marker, line: { ...trace.marker.line, color: colors.text } } };
     }
-    return { ...trace, line: { ...trace.line, color: colors.text } };
+    return { ...trace, line: { ...trace.line, color: colors[trace.meta.color] || colors.text } };
   }
 
   function heat(trace, panel, range, colors) {

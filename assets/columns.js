@@ -64,6 +64,16 @@
     instant: (value) => unknownOr(value, () => `${f().date(value)} ${f().clock(value)}`),
   };
 
+  /** Of a heatmap: a column for each of its own. The ids are c0, c1, ..., as gex.table lists the cells. */
+  function grid({ panels }) {
+    const labels = panels.flatMap((panel) => panel.labels || []);
+    const contracts = panels.some((panel) => panel.contracts);
+    return own([
+      { id: "strike", name: "Strike", as: "strike", left: true },
+      ...labels.map((name, i) => ({ id: `c${i}`, name, as: contracts ? "integer" : "dollars", signed: !contracts })),
+    ]);
+  }
+
   let described = { key: "", columns: [] };
   /** Columns that an answer describes itself: [{id, name, as, left, bar, signed}]. */
   function own(said) {
@@ -75,7 +85,7 @@
   }
 
   /** The columns of an answer's table. */
-  const of = (answer) => (Array.isArray(answer.columns) ? own(answer.columns) : KINDS[answer.columns] || STRIKES);
+  const of = (answer) => (answer.columns === "grid" ? grid(answer) : Array.isArray(answer.columns) ? own(answer.columns) : KINDS[answer.columns] || STRIKES);
 
   gex.columns = { of, GREEKS };
 })();

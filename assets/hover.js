@@ -61,7 +61,9 @@
       const row = trace ? trace.y.indexOf(at) : -1;
       const value = row < 0 ? NaN : trace.z[row][column] * panel.divisor;
       const rest = panel.rest && column === panel.labels.length - 1;
-      return [[rest ? `${panel.rest} other expiries` : panel.labels[column], gex.format.dollars(value, true)]];
+      const shown = panel.contracts ? gex.format.integer(value) : gex.format.dollars(value, true);
+      const why = value > 0 ? panel.positive : value < 0 ? panel.negative : "";
+      return [[`${panel.name} ${rest ? `${panel.rest} other expiries` : panel.labels[column]}`, shown, why]];
     }
     if (panel.id !== "profile") return [];
     const line = traces.find((one) => one.meta.part === "line");
@@ -89,16 +91,24 @@
     small.textContent = away;
     head.append(small);
     const body = document.createElement("dl");
-    for (const [name, value] of list) {
+    for (const [name, value, why] of list) {
       const term = document.createElement("dt");
       const data = document.createElement("dd");
       term.textContent = name;
       data.textContent = value;
       data.dataset.sign = value.startsWith("+") ? "positive" : value.startsWith(gex.format.MINUS) ? "negative" : "";
       body.append(term, data);
+      if (why) body.append(explanation(why));
     }
     card.replaceChildren(head, body);
     card.hidden = false;
+  }
+
+  function explanation(words) {
+    const node = document.createElement("dd");
+    node.className = "why";
+    node.textContent = words;
+    return node;
   }
 
   /** Beside the pointer, on the side that has room. */

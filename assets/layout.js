@@ -60,11 +60,18 @@
       shapes: [],
     };
     for (const panel of frame.panels) {
+      if (panel.buckets?.length) Object.assign(result, legend(share(frame, panel), colors));
       result[axisName(panel.axis)] = across(frame, panel, held[panel.id], colors);
       result[axisName(panel.y)] = prices(frame, panel, range, colors);
     }
     return result;
   }
+
+  /** Names of curves, in a panel's upper left corner. */
+  const legend = ({ x, y }, colors) => ({
+    showlegend: true,
+    legend: { x: x[0], y: y[1], xanchor: "left", yanchor: "top", bgcolor: `${colors.card}cc`, font: { size: 11, color: colors.text } },
+  });
 
   const axisName = (id) => id.replace(/^([xy])/, "$1axis");
 

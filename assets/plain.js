@@ -79,6 +79,8 @@
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: colors.font, size: 11, color: colors.muted },
     showlegend: false,
+    barmode: "overlay",
+    bargap: 0.2,
     hovermode: "closest",
     hoverdistance: 24,
     hoverlabel: { bgcolor: colors.raised, bordercolor: colors.line, font: { family: colors.font, size: 12, color: colors.text }, align: "left" },

@@ -30,6 +30,8 @@
   function listed() {
     const { answer, columns } = table;
     if (answer.rows) return answer.rows;
+    if (answer.columns === "grid") return cells(answer);
+    if (answer.listed) return unpacked(answer.listed);
     const data = gex.hover.table(answer);
     const { spot } = answer.levels;
     return Array.from(data.strike, (strike, i) => ({
@@ -37,6 +39,28 @@
       away: gex.format.known(spot) ? (strike - spot) / spot : null,
       net_gex: data.call_gex[i] + data.put_gex[i],
     }));
+  }
+
+  /** Rows out of columns of typed arrays. */
+  function unpacked(listed) {
+    const data = Object.fromEntries(Object.entries(listed).map(([id, spec]) => [id, gex.decode.array(spec)]));
+    const first = Object.values(data)[0];
+    return Array.from(first, (_, i) => Object.fromEntries(Object.keys(data).map((id) => [id, data[id][i]])));
+  }
+
+  /** The heatmaps' cells as rows: every strike once, c0, c1, ... from the first panel to the last. */
+  function cells({ panels, traces }) {
+    const rows = new Map();
+    let column = 0;
+    for (const panel of panels) {
+      const trace = gex.decode.trace(traces.find((one) => one.xaxis === panel.axis));
+      trace.y.forEach((strike, i) => {
+        const row = rows.get(strike) || rows.set(strike, { strike }).get(strike);
+        trace.z[i].forEach((value, k) => (row[`c${column + k}`] = value * panel.divisor));
+      });
+      column += panel.labels.length;
+    }
+    return [...rows.values()];
   }
 
   function render() {
@@ -111,7 +135,8 @@
   /** The rows as CSV, numbers bare, unknown empty. */
   function csv() {
     table.rows = listed();
-    const lines = [table.columns.map((column) => column.id), ...ordered().map((row) => table.columns.map(({ id }) => cell(row[id])))];
+    const described = Array.isArray(table.answer.columns) || table.answer.columns === "grid";
+    const lines = [table.columns.map((column) => cell(described ? column.name : column.id)), ...ordered().map((row) => table.columns.map(({ id }) => cell(row[id])))];
     return lines.map((cells) => cells.join(",")).join("\r\n") + "\r\n";
   }
 

@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const gex = (globalThis.gex ||= {});
-  const NAMES = ["card", "raised", "line", "muted", "text", "positive", "negative", "spot", "flip", "grid", "live", "delayed", "stale", "down", "closed", "font"];
+  const NAMES = ["card", "raised", "line", "muted", "text", "positive", "negative", "spot", "flip", "grid", "live", "delayed", "stale", "down", "closed", "first", "second", "third", "fourth", "font"];
   const KEY = "gex-theme";
   let cached = null;
 

@@ -99,6 +99,32 @@ def profile(spot: F64, gex: F64, scale: Scale, axis: str = "x2") -> list[Trace]:
     return [line]
 
 
+BUCKET_LOOKS = {
+    "0dte": ("first", "dash"),
+    "week": ("second", "dot"),
+    "month": ("third", "dashdot"),
+    "rest": ("fourth", "longdash"),
+}
+
+
+def bucket(id_: str, name: str, price: F64, value: F64, axis: str = "x2") -> Trace:
+    """The part of the profile that one bucket of expiries makes up; its colour is the name of a token."""
+    color, dash = BUCKET_LOOKS[id_]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "meta": {"panel": "profile", "part": "bucket", "color": color},
+        "xaxis": axis,
+        "yaxis": "y",
+        "x": coarse(value),
+        "y": typed(price),
+        "line": {"color": MUTED, "width": 1.4, "dash": dash},
+        "hoverinfo": "none",
+        "showlegend": True,
+    }
+
+
 def heatmap(
     strike: F64,
     z: F64,

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from app.gex.snapshot import F64, Snapshot
 from components import figures
-from components.encode import typed
+from components.encode import coarse, typed
 from components.facts import Crop, Facts, Parts
 from components.state import PageState
 
 Bools = NDArray[np.bool_]
 
+BUCKET_NAMES = {"0dte": "0DTE", "week": "This week", "month": "This month", "rest": "Later"}
 _LADDER_TITLES = {
     "net": "Net GEX by strike",
     "split": "Call and put GEX by strike",
@@ -31,10 +32,27 @@ def strikes(facts: Facts, state: PageState, crop: Crop) -> Parts:
 
 
 def profile(facts: Facts, state: PageState, crop: Crop) -> Parts:
-    """G(S') alone."""
-    parts = begun(facts.snapshot, crop)
-    add_profile(parts, facts.snapshot, crop, state)
-    return parts
+    """G(S') of all that is chosen, and of each bucket of expiries; the table lists the levels."""
+    snapshot = facts.snapshot
+    parts = begun(snapshot, crop)
+    add_profile(parts, snapshot, crop, state)
+    spot, near = snapshot.profile_spot, _near(snapshot, crop)
+    buckets = snapshot.profile_buckets if len(snapshot.profile_buckets) > 1 else {}
+    made = parts["panels"][0] | {"buckets": [BUCKET_NAMES[name] for name in buckets], "flips": True}
+    parts["panels"] = [made]
+    for name, gex in buckets.items():
+        price, value = smooth(spot[near], gex[near])
+        parts["traces"].append(figures.bucket(name, BUCKET_NAMES[name], price, value / made["divisor"]))
+    unit = "$ per 1 %" if state.params.unit == "per_1pct" else "$ per point"
+    columns = [{"id": "price", "name": "Price", "as": "price"}, _level("gex", f"G(S), {unit}", bar=True)]
+    columns += [_level(name, BUCKET_NAMES[name]) for name in buckets]
+    listed = {"price": spot[near], "gex": snapshot.profile_gex[near]}
+    listed |= {name: gex[near] for name, gex in buckets.items()}
+    return parts | {"columns": columns, "listed": {name: coarse(values) for name, values in listed.items()}}
+
+
+def _level(id_: str, name: str, *, bar: bool = False) -> dict[str, Any]:
+    return {"id": id_, "name": name, "as": "dollars", "signed": True, "bar": bar}
 
 
 def begun(snapshot: Snapshot, crop: Crop) -> Parts:
@@ -85,14 +103,18 @@ def _add_contracts(parts: Parts, snapshot: Snapshot, rows: Bools) -> None:
 
 def add_profile(parts: Parts, snapshot: Snapshot, crop: Crop, state: PageState) -> None:
     """G(S') sideways."""
-    near = within(snapshot.profile_spot, crop)
-    if near.sum() < 2:
-        near = np.ones_like(near)
+    near = _near(snapshot, crop)
     spot, gex = smooth(snapshot.profile_spot[near], snapshot.profile_gex[near])
     scale = figures.scale_for(float(np.nanmax(np.abs(gex), initial=0.0)))
     made = panel("profile", scale.title("Profile G(S)", state.params.unit), "x2", 26)
     parts["panels"].append(made | {"divisor": scale.divisor})
     parts["traces"] += figures.profile(spot, gex, scale)
+
+
+def _near(snapshot: Snapshot, crop: Crop) -> Bools:
+    """Which levels of the profile's grid are drawn; all where fewer than two are in sight."""
+    near = within(snapshot.profile_spot, crop)
+    return near if near.sum() > 1 else np.ones_like(near)
 
 
 def within(price: F64, crop: Crop) -> Bools:

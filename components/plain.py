@@ -47,7 +47,10 @@ def plain(id_: str, grid: tuple[int, int], panels: Iterable[Panel]) -> dict[str,
         x, y = f"x{number}", f"y{number}"
         layout |= {f"xaxis{number}": panel.x, f"yaxis{number}": panel.y}
         layout["shapes"] += [{"xref": x, "yref": y, **shape} for shape in panel.shapes]
-        data += [{"xaxis": x, "yaxis": y, "meta": {"panel": panel.id}, **trace} for trace in panel.traces]
+        data += [
+            {"xaxis": x, "yaxis": y, "meta": {"panel": panel.id}, "showlegend": False, **trace}
+            for trace in panel.traces
+        ]
         place = {"at": list(panel.at), "x": x, "y": y, "legend": panel.legend}
         said.append({"id": panel.id, "title": panel.title, "below": panel.below, **place})
     return {"id": id_, "grid": list(grid), "panels": said, "data": data, "layout": layout}

@@ -183,6 +183,7 @@ class _Sheet:
         )
         made |= {"labels": list(grid.labels), "rest": grid.rest, "full": full, "divisor": scale.divisor}
         made |= {name: getattr(meaning, name) for name in ("name", "positive", "negative")}
+        made |= {"contracts": not meaning.negative}
         self.parts["panels"].append(made)
         strike, z = _listed(self.facts.snapshot.strikes.strike[self.rows], grid.z)
         signed = bool(meaning.negative)

@@ -26,7 +26,7 @@ Bools = NDArray[np.bool_]
 # Of all expiries, the nearest to each of these days is drawn; more would hide each other.
 _TARGET_DAYS = (0, 7, 30, 91, 270)
 _MOST_SMILES = 6
-_COLORS = ("$text", "$positive", "$negative", "$flip", "$live", "$down")
+_COLORS = ("$text", "$first", "$positive", "$second", "$third", "$negative")
 _DASHES = ("solid", "solid", "dash", "dot", "dashdot", "longdash")
 _SIGHT = 4.0  # standard deviations of the longest smile in sight, either way
 _WIDEST = 0.35  # of ln(K/F): beyond it near expiries would be a needle
@@ -125,7 +125,7 @@ def _atm(smile: Smile) -> float:
 def _smile(shown: list[Drawn]) -> Panel:
     reach = _reach(shown)
     traces = [trace for one in shown for trace in _smile_traces(one)]
-    tops = [_highest(one.smile, reach) for one in shown]
+    tops = [_highest(one.smile) for one in shown]
     top = max((t for t in tops if math.isfinite(t)), default=1.0)
     return Panel(
         "smile",
@@ -140,10 +140,10 @@ def _smile(shown: list[Drawn]) -> Panel:
     )
 
 
-def _highest(smile: Smile, reach: float) -> float:
-    seen = quoted(smile) & (np.abs(smile.log_moneyness) <= reach)
-    # a few far strikes a cent wide must not flatten all else
-    return float(np.percentile(smile.vol[seen], 98)) if seen.any() else math.nan
+def _highest(smile: Smile) -> float:
+    """The highest volatility of strikes that matter: those a cent wide must not flatten all else."""
+    seen = quoted(smile) & (np.abs(smile.log_moneyness) <= _SIGHT * _atm(smile))
+    return float(smile.vol[seen].max(initial=0.0)) or math.nan
 
 
 def _smile_traces(one: Drawn) -> list[Trace]:
@@ -254,8 +254,8 @@ def _root_axis(last: float) -> dict[str, Any]:
     """Days by their square root, as volatility counts them: a flat term structure makes the cone a straight wedge."""
     ticks = [day for day in _DAY_TICKS if day <= last * 1.02]
     kept: list[int] = []
-    for day in reversed(ticks):
-        if not kept or math.sqrt(kept[-1]) - math.sqrt(day) > 0.07 * math.sqrt(last):
+    for day in ticks:
+        if not kept or math.sqrt(day) - math.sqrt(kept[-1]) > 0.05 * math.sqrt(last):
             kept.append(day)
     return {
         "range": [0, 1.03 * math.sqrt(max(last, 1e-3))],

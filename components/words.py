@@ -83,14 +83,14 @@ BUCKET_WORDS = {
     "0dte": ("0DTE", "Options that expire today, or on the nearest day where none do"),
     "week": ("Week", "Options that expire up to the coming Friday"),
     "month": ("Month", "Options that expire within 31 days"),
-    "all": ("All expiries", "Every expiry in the chain"),
-    "ex_next": ("All but next", "Every expiry but the nearest: what is left once it has settled"),
+    "all": ("All", "Every expiry in the chain"),
+    "ex_next": ("Excluding next", "Every expiry but the nearest: what is left once it has settled"),
 }
 
 CHOICE_WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "show": {
         "net": ("Net", "Calls and puts of a strike added"),
-        "split": ("Calls and puts", "Calls and puts of a strike drawn apart, the net as a tick"),
+        "split": ("Calls, puts", "Calls and puts of a strike drawn apart, the net as a tick"),
         "absolute": ("Absolute", "The size of calls and puts added, whatever their sign: where gamma sits"),
     },
     "by": {
@@ -115,9 +115,9 @@ CHOICE_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "volume": ("Volume", "Contracts traded today, calls and puts: no side, no model"),
     },
     "weight": {
-        "oi": ("Open interest", "Contracts counted by last night's open interest"),
+        "oi": ("OI", "Contracts counted by last night's open interest"),
         "volume": ("Volume", "Contracts counted by today's volume: new positions and closed ones alike"),
-        "oi_plus_volume": ("OI + volume", "Open interest and today's volume added"),
+        "oi_plus_volume": ("OI + vol", "Open interest and today's volume added"),
         "flow": (
             "Flow",
             "Today's trades signed by the side that hit the quote; it can't tell opening from closing",
