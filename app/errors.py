@@ -119,6 +119,10 @@ class FollowRefused(GexError):  # noqa: N818
     """An underlying can't be followed or dropped as asked."""
 
 
+class HistoryError(GexError):
+    """What was recorded can't be written or read."""
+
+
 class CacheError(GexError):
     """The cache can't be reached or can't take the write."""
 

@@ -1,0 +1,227 @@
+"""A recorded row as a Snapshot again, under the conventions that it can be asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from app.errors import HistoryError
+from app.gex.levels import walls
+from app.gex.params import Params
+from app.gex.snapshot import ExpirySummary, GreekTotals, Levels, QualityCounts, Snapshot, StrikeTable
+from app.history.row import Key
+from app.history.schema import BUCKETS
+from app.market.calendar import to_ms
+
+F64 = NDArray[np.float64]
+
+
+class NotRecorded(HistoryError):  # noqa: N818 - it says what is the case
+    """The rows don't hold what is asked for."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Moment:
+    """One recorded moment.
+
+    Attributes:
+        snapshot: what was recorded, in the convention asked for. Its heatmap reaches the strikes nearest spot on the nearest
+            dates only, and is empty, as its expiries are, where the row of its bucket doesn't hold it.
+        crossed: levels that spot had just crossed.
+        heard_ms: when a contract was heard last before it; None where unknown.
+        source: schwab, simulator, or file for what was imported.
+    """
+
+    key: Key
+    snapshot: Snapshot
+    crossed: tuple[str, ...]
+    heard_ms: int | None
+    source: str
+    delayed: bool
+
+
+def require_recorded(params: Params) -> None:
+    """Raises NotRecorded, with what can be asked instead."""
+    if params.weight != "oi":
+        raise NotRecorded(
+            f"Rows are recorded by open interest, not by weight={params.weight}.",
+            cure="Ask for weight=oi, or for the present.",
+        )
+    if params.expiries or params.bucket not in BUCKETS:
+        raise NotRecorded(
+            "Rows are recorded by expiry bucket, not by single dates.",
+            cure=f"Ask for one of {', '.join(BUCKETS)}.",
+        )
+
+
+def moment_of(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: Params) -> Moment:
+    """From the row of the bucket asked for, and that of "all", which alone has expiries, map and volume.
+
+    Raises NotRecorded.
+    """
+    require_recorded(params)
+    snapshot = _turned(_naive(symbol, row, of_all, params), row, params)
+    return Moment(
+        key=Key(to_ms(row["minute"]), row["seq"]),
+        snapshot=snapshot,
+        crossed=tuple(row["crossed"].split(",")) if row["crossed"] else (),
+        heard_ms=to_ms(row["heard"]) if row["heard"] else None,
+        source=row["source"],
+        delayed=bool(row["delayed"]),
+    )
+
+
+def _naive(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: Params) -> Snapshot:
+    strikes = _strikes(row)
+    dates = sorted({day for day in of_all["map_expiry"] or ()}) if params.bucket == "all" else []
+    return Snapshot(
+        symbol=symbol,
+        spot=row["spot"],
+        as_of_ms=to_ms(row["as_of"]),
+        params=params,
+        levels=_levels(row),
+        strikes=strikes,
+        expiries=_expiries(of_all) if params.bucket == "all" else (),
+        heatmap_expiries=tuple(dates),
+        heatmap=_heatmap(of_all, strikes.strike, len(dates)),
+        profile_spot=_profile_spot(row),
+        profile_gex=_floats(row["profile_gex"]),
+        quality=_quality(row),
+    )
+
+
+def _levels(row: dict[str, Any]) -> Levels:
+    low, high = row["flip_low"], row["flip_high"]
+    same = ("flip", "call_wall", "put_wall", "absolute_gamma_strike", "max_pain", "net_gex", "call_gex", "put_gex",
+            "gross_gex")  # fmt: skip
+    return Levels(
+        flips=tuple(row["flips"] or ()),
+        flip_band=None if low is None or high is None else (low, high),
+        greeks=GreekTotals(**{name: row[name] for name in ("dex", "vex", "chex_day", "chex_hour")}),
+        **{name: row[name] for name in same},
+    )
+
+
+def _strikes(row: dict[str, Any]) -> StrikeTable:
+    strike = _floats(row["strike"])
+    names = ("call_gex", "put_gex", "call_oi", "put_oi", "call_volume", "put_volume")
+    columns = {name: _floats(row[f"strike_{name}"]) for name in names}
+    unknown = np.full(len(strike), np.nan)
+    return StrikeTable(strike, **{name: c if len(c) == len(strike) else unknown for name, c in columns.items()})
+
+
+def _profile_spot(row: dict[str, Any]) -> F64:
+    low, high = row["profile_low"], row["profile_high"]
+    return np.empty(0) if low is None else np.geomspace(low, high, len(row["profile_gex"]))
+
+
+def _quality(row: dict[str, Any]) -> QualityCounts:
+    same = ("contracts", "used", "open_interest_coverage", "confidence", "rate", "rate_source")
+    return QualityCounts(
+        fallbacks=orjson.loads(row["fallbacks"]),
+        excluded=orjson.loads(row["excluded"]),
+        warnings=tuple(row["warnings"] or ()),
+        **{name: row[name] for name in same},
+    )
+
+
+def _expiries(row: dict[str, Any]) -> tuple[ExpirySummary, ...]:
+    same = ("forward", "forward_source", "atm_total_vol", "atm_vol", "put_25d_vol", "call_25d_vol", "net_gex", "gross_gex",
+            "open_interest", "straddle", "sigma_move", "root", "settlement", "contracts", "used")  # fmt: skip
+    columns = {name: [_known(value) for value in row[f"expiry_{name}"] or ()] for name in same}
+    settles = [to_ms(instant) for instant in row["expiry_settles_at"] or ()]
+    return tuple(
+        ExpirySummary(expiry=day, settle_ms=settles[i], **{name: columns[name][i] for name in same})
+        for i, day in enumerate(row["expiry"] or ())
+    )
+
+
+def _heatmap(row: dict[str, Any], strike: F64, dates: int) -> F64:
+    """The map on all strikes; NaN beyond those that it holds."""
+    out = np.full((dates, len(strike)), np.nan)
+    if dates:
+        held = _floats(row["map_strike"])
+        at = np.searchsorted(strike, held)
+        known = (at < len(strike)) & (strike[np.minimum(at, len(strike) - 1)] == held)
+        out[:, at[known]] = _floats(row["map_gex"]).reshape(dates, len(held))[:, known]
+    return out
+
+
+# --- other conventions ----------------------------------------------------------------------------
+
+
+def _turned(naive: Snapshot, row: dict[str, Any], params: Params) -> Snapshot:
+    """The same under another side, unit and walls, as far as that follows from the row."""
+    sided = _inverted(naive) if params.side == "inverted" else _long(naive) if params.side == "long" else naive
+    if params.walls == "net":
+        call, put = walls(sided.strikes.strike, sided.strikes.call_gex, sided.strikes.put_gex, "net")
+        recorded = (row["call_wall_net"], row["put_wall_net"])
+        # the row's own where the side is the row's: they were found before rounding
+        call, put = recorded if params.side == "naive" else recorded[::-1] if params.side == "inverted" else (call, put)
+        sided = replace(sided, levels=replace(sided.levels, call_wall=call, put_wall=put))
+    return _per_point(sided) if params.unit == "per_point" else sided
+
+
+def _inverted(naive: Snapshot) -> Snapshot:
+    return _scaled(naive, -1.0, -1.0)
+
+
+def _long(naive: Snapshot) -> Snapshot:
+    """Both sides count positive: puts change their sign. What mixes calls and puts can't be told apart and is left out."""
+    levels, strikes = naive.levels, naive.strikes
+    put = None if levels.put_gex is None else -levels.put_gex
+    net = None if levels.call_gex is None or put is None else levels.call_gex + put
+    return replace(
+        naive,
+        levels=replace(levels, put_gex=put, net_gex=net, flip=None, flips=(), flip_band=None, greeks=GreekTotals()),
+        strikes=replace(strikes, put_gex=-strikes.put_gex),
+        expiries=tuple(replace(row, net_gex=row.gross_gex) for row in naive.expiries),
+        heatmap_expiries=(),
+        heatmap=np.empty((0, len(strikes.strike))),
+        profile_spot=np.empty(0),
+        profile_gex=np.empty(0),
+    )
+
+
+def _per_point(snapshot: Snapshot) -> Snapshot:
+    if snapshot.spot is None:
+        return snapshot
+    factor = 1.0 / (0.01 * snapshot.spot)
+    scaled = _scaled(snapshot, 1.0, factor)
+    return replace(scaled, profile_gex=snapshot.profile_gex / (0.01 * snapshot.profile_spot))
+
+
+def _scaled(snapshot: Snapshot, sign: float, factor: float) -> Snapshot:
+    """Every gamma exposure times `factor`; those of the other greeks, which have no unit to choose, times `sign`."""
+    levels, strikes = snapshot.levels, snapshot.strikes
+    gex = {name: _times(getattr(levels, name), factor) for name in ("net_gex", "call_gex", "put_gex")}
+    greeks = {name: _times(getattr(levels.greeks, name), sign) for name in ("dex", "vex", "chex_day", "chex_hour")}
+    gross = _times(levels.gross_gex, abs(factor))
+    return replace(
+        snapshot,
+        levels=replace(levels, gross_gex=gross, greeks=GreekTotals(**greeks), **gex),
+        strikes=replace(strikes, call_gex=factor * strikes.call_gex, put_gex=factor * strikes.put_gex),
+        expiries=tuple(
+            replace(row, net_gex=_times(row.net_gex, factor), gross_gex=_times(row.gross_gex, abs(factor)))
+            for row in snapshot.expiries
+        ),
+        heatmap=factor * snapshot.heatmap,
+        profile_gex=factor * snapshot.profile_gex,
+    )
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _floats(values: Any) -> F64:
+    return np.array([] if values is None else values, np.float64)
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,142 @@
+"""Records what the feed sees, whoever is watching: a row a minute, and one at each crossing of flip or wall.
+
+Only the process that holds the lease listens to its feed, so only it records. What is closed, silent or still incomplete
+is not recorded: a gap stays a gap.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from app.cache.base import Store
+from app.feed.observer import Listener, Seat, Sight
+from app.gex import Surface
+from app.gex.attribution import Attribution, attribute
+from app.history.files import Folder
+from app.history.row import Key, Origin, batch_of, day_of, heard_ms
+from app.history.tail import Tail
+from app.history.watch import Watch
+from app.history.writer import Limits, Writer
+from app.market.chain import Chain
+from app.models import SchwabConnection
+
+log = logging.getLogger(__name__)
+
+# So long a leader waits for a whole chain before it records an incomplete one, which its quality then tells.
+_WHOLE_WITHIN_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How often to record, and what may be kept.
+
+    Attributes:
+        interval_ms: one row for each; 60,000 for a minute.
+    """
+
+    interval_ms: int = 60_000
+    limits: Limits = Limits()
+
+
+class Recorder(Listener):
+    """One leadership's recorder.
+
+    Raises nothing: a disk that is full or read-only is announced, and what could not be written is kept for later.
+    """
+
+    def __init__(self, folder: Folder, store: Store, seat: Seat, rules: Rules) -> None:
+        self._folder = folder
+        self._seat = seat
+        self._every_ms = rules.interval_ms
+        self._tail = Tail(store)
+        self._writer = Writer(folder, store, seat, rules.limits)
+        self._watches: dict[str, Watch] = {}
+        self._before: dict[str, Surface] = {}
+        self._began_ms: int | None = None
+        self._clock_back: set[str] = set()
+
+    def wants(self, chain: Chain, now_ms: int) -> bool:
+        """A new minute of a market that is open and heard, or spot on another side of a level."""
+        if self._began_ms is None:
+            self._began_ms = now_ms
+        if not self._recordable(chain):
+            return False
+        watch = self._watch(chain.symbol, chain.as_of_ms)
+        slot_ms = self._slot(chain.as_of_ms)
+        if slot_ms < watch.last.slot_ms:
+            self._tell_clock(chain.symbol)
+            return False
+        self._clock_back.discard(chain.symbol)
+        return watch.due(slot_ms) or watch.crossing(chain.spot)
+
+    def seen(self, sight: Sight) -> None:
+        """Record it if its minute has no row, or a level was crossed."""
+        chain, snapshot = sight.chain, sight.snapshot
+        slot_ms = self._slot(sight.at_ms)
+        if not self._recordable(chain):
+            return
+        watch = self._watch(chain.symbol, sight.at_ms)
+        crossed = watch.look(snapshot.levels, snapshot.spot)
+        if slot_ms < watch.last.slot_ms or not (watch.due(slot_ms) or crossed):
+            return
+        key = Key(slot_ms, 0 if watch.due(slot_ms) else watch.last.seq + 1)
+        change, since_ms = self._change(sight)
+        origin = Origin(key, self._seat.epoch, crossed, change, since_ms)
+        self._writer.put(chain.symbol, key, batch_of(sight.surface, snapshot, origin))
+        watch.recorded(key)
+        self._before[chain.symbol] = sight.surface
+
+    def tick(self, now_ms: int, status: SchwabConnection) -> None:
+        """Let the writer look after what waits, and after days that are over."""
+        del status
+        self._writer.tick(now_ms)
+
+    def close(self) -> None:
+        """Write what waits; at most 1.5 s."""
+        self._writer.close()
+
+    def _recordable(self, chain: Chain) -> bool:
+        """Open, heard within the interval, and whole, unless it has been incomplete for long."""
+        if chain.session == "closed" or not chain.spot > 0:
+            return False
+        if heard_ms(chain) < chain.as_of_ms - self._every_ms:
+            return False
+        began_ms = chain.as_of_ms if self._began_ms is None else self._began_ms
+        return not chain.missing_expiries or chain.as_of_ms - began_ms > _WHOLE_WITHIN_MS
+
+    def _slot(self, at_ms: int) -> int:
+        return at_ms // self._every_ms * self._every_ms
+
+    def _watch(self, symbol: str, at_ms: int) -> Watch:
+        """The symbol's watch; the first time from what this leader, or another before it, has recorded of the day."""
+        watch = self._watches.get(symbol)
+        if watch is None:
+            day = self._folder.day(symbol, day_of(Key(at_ms)))
+            moments = self._tail.moments(symbol)
+            watch = self._watches[symbol] = Watch(max([*_keys(day.keys), *moments], default=Key(0)))
+            self._writer.catch_up(symbol, moments)
+        return watch
+
+    def _change(self, sight: Sight) -> tuple[Attribution | None, int | None]:
+        before = self._before.get(sight.chain.symbol)
+        if before is None:
+            return None, None
+        return attribute(before, sight.surface), before.chain.as_of_ms
+
+    def _tell_clock(self, symbol: str) -> None:
+        if symbol not in self._clock_back:
+            self._clock_back.add(symbol)
+            self._seat.event(
+                "clock_back",
+                f"{symbol}: this machine's clock went back; recording goes on once it has passed the last row",
+            )
+
+
+def _keys(read: object) -> list[Key]:
+    """The day's keys; none where the folder can't be read: the writer says so."""
+    try:
+        return list(read())  # type: ignore[operator]
+    except Exception as error:  # whatever a damaged file causes
+        log.warning("the recorded day can't be read: %s", error)
+        return []
