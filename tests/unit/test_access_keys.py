@@ -1,4 +1,4 @@
-"""API keys: made and revoked by the owner, good for reading REST and nothing else."""
+"""API keys: made and revoked by the owner, good for REST within their scope and nothing else."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.access.keys import MOST_KEYS
+from tests.security.people import key, owner
 from tests.webserver import StandInBroker, make_server
 
 READ = "/api/v1/cache/stats"
@@ -57,6 +58,55 @@ def test_a_made_up_key_opens_nothing(tmp_path: Path, key: str) -> None:
     _make(owner)
 
     assert owner.application.test_client().get(READ, headers=_with(key)).status_code == 401
+
+
+def test_only_a_key_of_scope_manage_changes_what_is_followed(tmp_path: Path) -> None:
+    server = make_server(tmp_path, StandInBroker(), access="private", symbols="SPX", max_symbols="2")
+    signed_in = owner(server)
+    script = server.test_client()
+    body = {"symbol": "AAPL"}
+
+    refused = script.post("/api/v1/symbols", json=body, headers=key(signed_in, "read"))
+    assert refused.status_code == 403
+    assert "scope manage" in refused.get_json()["cure"]
+    header = key(signed_in, "manage")
+    assert script.post("/api/v1/symbols", json=body, headers=header).status_code in (200, 201)
+    assert script.get("/api/v1/symbols", headers=header).status_code == 200
+    assert script.delete("/api/v1/symbols/AAPL", headers=header).status_code == 204
+
+
+def test_where_all_may_look_nobody_changes_what_is_followed(tmp_path: Path) -> None:
+    client = make_server(tmp_path, StandInBroker(), access="public").test_client()
+
+    assert client.get("/api/v1/symbols").status_code == 200
+    assert client.post("/api/v1/symbols", json={"symbol": "AAPL"}).status_code == 401
+    assert client.delete("/api/v1/symbols/SPX").status_code == 401
+
+
+def test_a_key_has_a_known_scope(tmp_path: Path) -> None:
+    answer = _owner(tmp_path).post("/login/keys", data={"name": "x", "scope": "everything"})
+
+    assert answer.status_code == 400
+
+
+def test_the_last_use_is_listed(tmp_path: Path) -> None:
+    owner = _owner(tmp_path)
+    shown = _make(owner)
+    assert "never, as far as known" in owner.get("/login/keys").text
+
+    owner.application.test_client().get(READ, headers=_with(shown))
+
+    assert "never, as far as known" not in owner.get("/login/keys").text
+
+
+def test_keys_that_somebody_else_wrote_count_as_none(tmp_path: Path) -> None:
+    owner = _owner(tmp_path)
+    shown = _make(owner)
+    (tmp_path / "keys-schwab").write_bytes(b"\x80\x04N.")
+
+    assert owner.application.test_client().get(READ, headers=_with(shown)).status_code == 401
+    assert owner.get("/login/keys").status_code == 200
+    _make(owner)
 
 
 def test_a_key_in_the_address_is_ignored(tmp_path: Path) -> None:
