@@ -74,6 +74,7 @@ class SchwabConnection(Model):
     rejected: dict[str, int] = Field(
         default_factory=dict, description="What was thrown away, counted by reason"
     )
+    writes_failed: int = Field(0, description="Writes that the cache did not take; each was made up for later")
     keys_used: int = 0
     keys_limit: int = 0
     coverage: dict[str, Coverage] = Field(default_factory=dict, description="By symbol")

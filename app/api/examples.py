@@ -83,6 +83,7 @@ _CONNECTION = {
     "heartbeat_at": "2026-11-20T18:42:07.200000Z",
     "frames": 15332,
     "rejected": {},
+    "writes_failed": 0,
     "keys_used": 2987,
     "keys_limit": 3000,
     "coverage": {

@@ -41,6 +41,7 @@ class Board:
         self._last_frame = self._last_data = 0.0
         self.news = threading.Event()  # set when the status should be written before the next heartbeat
         self.reconnects = 0
+        self.writes_failed = 0
         self.keys_used = 0
         self.keys_limit = 0
 
@@ -135,6 +136,7 @@ class Board:
                 heartbeat_at=from_ms(self._ms()),
                 frames=self._frames,
                 rejected=dict(self._rejected),
+                writes_failed=self.writes_failed,
                 keys_used=self.keys_used,
                 keys_limit=self.keys_limit,
                 coverage=coverage,

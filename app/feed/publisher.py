@@ -63,7 +63,7 @@ class Publisher:
         except StaleWriter:
             raise
         except CacheError as error:
-            self._board.known_trouble("cache", "cache_down", f"({error})")
+            self._failed(error)
 
     def heartbeat(self) -> None:
         """Write the status and the events that wait; chains that the cache has lost are written again."""
@@ -78,9 +78,13 @@ class Publisher:
         except StaleWriter:
             raise
         except CacheError as error:
-            self._board.known_trouble("cache", "cache_down", f"({error})")
+            self._failed(error)
             return
         self._board.well("cache")
+
+    def _failed(self, error: CacheError) -> None:
+        self._board.writes_failed += 1
+        self._board.known_trouble("cache", "cache_down", f"({error})")
 
     def _publish(self, symbol: str, swept: Swept) -> None:
         chain = self.chains[symbol] = swept.book.snapshot(round(self._wall() * 1000))
@@ -91,7 +95,7 @@ class Publisher:
             raise
         except CacheError as error:
             swept.book.dirty = True
-            self._board.known_trouble("cache", "cache_down", f"({error})")
+            self._failed(error)
 
     def _refill(self) -> None:
         for symbol in self._published:
