@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
+from app.access import styles
 from app.access.origin import is_secure
 from app.settings import SCHWAB_API, Settings
 
@@ -35,7 +36,7 @@ def install(server: Flask, settings: Settings, script_hashes: Callable[[], Seque
     def policy(response: Response) -> str:
         if response.mimetype != "text/html":
             return _DATA_POLICY
-        return sign_in if request.path.startswith("/login") else page()
+        return sign_in if request.path.startswith(("/login", "/share/")) else page()
 
     @server.after_request
     def protect(response: Response) -> Response:
@@ -48,15 +49,18 @@ def install(server: Flask, settings: Settings, script_hashes: Callable[[], Seque
 
 
 def _page_policy(hashes: Sequence[str]) -> str:
-    # Styles stay open: Plotly and Dash set them on elements. Scripts are ours or hashed.
+    # Plotly and Dash style elements through the CSSOM, which a policy allows; the style sheets that they write into the
+    # page are known by their hash.
     return _policy(
         {
-            "default-src": ["'self'"],
+            "default-src": ["'none'"],
             "script-src": ["'self'", *hashes],
-            "style-src": ["'self'", "'unsafe-inline'"],
+            "style-src": ["'self'", *styles.HASHES],
+            "connect-src": ["'self'"],
             "img-src": ["'self'", "data:", "blob:"],
             "font-src": ["'self'", "data:"],
             "worker-src": ["'self'", "blob:"],
+            "manifest-src": ["'self'"],
             "form-action": ["'self'"],
         }
     )
