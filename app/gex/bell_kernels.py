@@ -16,6 +16,10 @@ I64 = NDArray[np.int64]
 # G(S') / (0.01 S') is the sum of height exp(-(a ln S' + c)²/2), where a = 1/x and c = (ln(F/S) - ln K)/x + x/2.
 
 
+# Beyond this many standard deviations a bell adds nothing that float64 shows.
+_REACH = 9.0
+
+
 @kernel
 def bell_terms(
     spot: float,
@@ -112,8 +116,17 @@ def bell_slope(log_spot: float, slope: F64, offset: F64, height: F64) -> tuple[f
     return total, rise
 
 
-# Beyond this many standard deviations a bell adds nothing that float64 shows.
-_REACH = 9.0
+@kernel
+def bell_points(points: F64, slope: F64, offset: F64, height: F64, out: F64) -> None:
+    """Add the bells to `out` at these log prices, ascending, shape (points,): each where it is above 1e-17 of its top."""
+    for i in range(slope.size):
+        lo = np.searchsorted(points, (-_REACH - offset[i]) / slope[i])
+        hi = np.searchsorted(points, (_REACH - offset[i]) / slope[i])
+        for j in range(lo, hi):
+            d = slope[i] * points[j] + offset[i]
+            out[j] += height[i] * fast_exp(-0.5 * d * d)
+
+
 # A bell is wide when the grid spans at most this many of its standard deviations: its values then neither under- nor
 # overflow from one end to the other.
 _WIDE = 26.0

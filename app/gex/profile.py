@@ -20,6 +20,10 @@ _NOISE = 1e-9
 _ROOT_TOLERANCE = 1e-12
 # Newton's method doubles the digits at each step: after a move this small nothing is left to gain.
 _NEWTON_STEPS, _SETTLED = 8, 1e-9
+# Where a narrow bell is looked at, in its widths: beyond these it is below a millionth of its top.
+_OFFSETS = np.arange(-5.0, 5.1, 0.5)
+# A dip of |G| is followed downwards for so many parabolas, unless one says that this much of it will be left.
+_DIP_STEPS, _SHALLOW = 8, 0.5
 # How far a bid's or ask's flip is looked for at once; farther off another root might lie between.
 _NEAR = 0.01
 _REACHES = (0.0005, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, SPAN)
@@ -72,18 +76,111 @@ def grid(spot: float) -> F64:
 def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
     """Every price at which G changes sign on the grid, ascending, refined on the exact sum far below 1e-6 of spot.
 
-    Where contracts cancel to within rounding there is no sign, so no root either.
+    Pairs of roots between two levels are found too: minutes before a close a bell is narrower than a step of the grid, so G
+    is looked at in between; and wherever |G| dips without changing sign its lowest point is looked at. Where contracts
+    cancel to within rounding there is no sign, so no root either.
     """
-    loud = np.flatnonzero(np.abs(values) > _NOISE * spots * np.sum(np.abs(bells.height)))
-    turns = np.flatnonzero(np.diff(np.sign(values[loud])) != 0)
+    log_spots, sums = _sampled(bells, np.log(spots), values / spots)
+    loud = np.abs(sums) > _NOISE * np.sum(np.abs(bells.height))
+    log_spots, sums = _with_dips(bells, log_spots[loud], sums[loud])
     found = []
-    for i in turns:
-        low, high = float(spots[loud[i]]), float(spots[loud[i + 1]])
-        at_low, at_high = float(values[loud[i]]), float(values[loud[i + 1]])
-        start = low + (high - low) * at_low / (at_low - at_high)
+    for i in np.flatnonzero(np.diff(np.sign(sums)) != 0):
+        low, high = math.exp(log_spots[i]), math.exp(log_spots[i + 1])
+        start = low + (high - low) * float(sums[i] / (sums[i] - sums[i + 1]))
         root = _polished(bells, start, low, high)
         found.append(_refined(bells, low, high) if root is None else root)
     return tuple(root for root in found if root is not None)
+
+
+def _sampled(bells: Bells, log_spots: F64, sums: F64) -> tuple[F64, F64]:
+    """The grid and the sums on it, and between its levels where bells are narrower than two steps."""
+    step = float(log_spots[-1] - log_spots[0]) / (len(log_spots) - 1)
+    narrow = np.flatnonzero(bells.slope * step > 0.25)
+    finest = float(bells.slope[narrow].max(initial=0.0))
+    if finest * step <= 0.5:
+        return log_spots, sums
+    few = Bells(bells.slope[narrow], bells.offset[narrow], bells.height[narrow])
+    between = _around(few, log_spots, 0.5 / finest, step)
+    # wide bells are smooth from level to level; narrow ones are summed at each point
+    on_grid, inside = np.zeros(len(log_spots)), np.zeros(len(between))
+    bell_kernels.bell_points(log_spots, few.slope, few.offset, few.height, on_grid)
+    bell_kernels.bell_points(between, few.slope, few.offset, few.height, inside)
+    inside += _cubic(log_spots[0], step, sums - on_grid, between)
+    points, values = np.append(log_spots, between), np.append(sums, inside)
+    order = np.argsort(points, kind="stable")
+    return points[order], values[order]
+
+
+def _around(few: Bells, log_spots: F64, apart: float, step: float) -> F64:
+    """Points near the tops of bells narrower than two steps, half a bell's width apart but never nearer than `apart`."""
+    fine = few.slope * step > 0.5
+    slope, top = few.slope[fine], -few.offset[fine] / few.slope[fine]
+    near = top[:, None] + _OFFSETS / slope[:, None]
+    near = near[(near > log_spots[0]) & (near < log_spots[-1])]
+    return np.asarray(np.unique(np.round((near - log_spots[0]) / apart)) * apart + log_spots[0])
+
+
+def _cubic(low: float, step: float, values: F64, at: F64) -> F64:
+    """Lagrange's cubic through the four levels around each point; shape of `at`."""
+    place = (at - low) / step
+    i = np.clip(place.astype(np.int64), 1, len(values) - 3)
+    t = place - i
+    a, b, c, d = (values[i + k] for k in (-1, 0, 1, 2))
+    return np.asarray(
+        -t * (t - 1) * (t - 2) / 6 * a
+        + (t + 1) * (t - 1) * (t - 2) / 2 * b
+        - (t + 1) * t * (t - 2) / 2 * c
+        + (t + 1) * t * (t - 1) / 6 * d
+    )
+
+
+def _with_dips(bells: Bells, log_spots: F64, sums: F64) -> tuple[F64, F64]:
+    """The same points with the lowest of |G| wherever it dips between neighbours of one sign and passes zero there."""
+    size, middle = np.abs(sums), slice(1, -1)
+    same = (np.sign(sums[:-2]) == np.sign(sums[middle])) & (np.sign(sums[middle]) == np.sign(sums[2:]))
+    dips = np.flatnonzero(same & (size[middle] <= size[:-2]) & (size[middle] <= size[2:])) + 1
+    lower, least = [], []
+    for i in dips.tolist():
+        place, value = _lowest(bells, log_spots[i - 1 : i + 2], sums[i - 1 : i + 2])
+        if value * sums[i] < 0:
+            lower.append(place)
+            least.append(value)
+    if not lower:
+        return log_spots, sums
+    points, values = np.append(log_spots, lower), np.append(sums, least)
+    order = np.argsort(points)
+    return points[order], values[order]
+
+
+def _lowest(bells: Bells, places: F64, sums: F64) -> tuple[float, float]:
+    """Where |G / S'| is least between three points, by parabolas on the exact sum, and its value with its sign turned about.
+
+    Ends as soon as it has passed zero, or when a parabola says that it won't.
+    """
+    sign = math.copysign(1.0, float(sums[1]))
+    x, y = places.tolist(), (sign * sums).tolist()
+    for _ in range(_DIP_STEPS):
+        vertex, depth = _parabola(x, y)
+        if not x[0] < vertex < x[2] or depth > _SHALLOW * y[1] or vertex == x[1]:
+            break
+        value = sign * float(bell_kernels.bell_sum(vertex, bells.slope, bells.offset, bells.height))
+        if value < 0 or value >= y[1]:
+            return (vertex, sign * value) if value < 0 else (x[1], sign * y[1])
+        side = slice(0, 2) if vertex < x[1] else slice(1, 3)
+        x, y = [*x[side], vertex], [*y[side], value]
+        x, y = (list(column) for column in zip(*sorted(zip(x, y, strict=True)), strict=True))
+    return x[1], sign * y[1]
+
+
+def _parabola(x: list[float], y: list[float]) -> tuple[float, float]:
+    """Place and value of the vertex of the parabola through three points."""
+    left, right = x[0] - x[1], x[2] - x[1]
+    first, second = (y[0] - y[1]) / left, (y[2] - y[1]) / right
+    bend = (second - first) / (right - left)
+    if not bend > 0:
+        return x[1], y[1]
+    slope = first - bend * left
+    return x[1] - slope / (2 * bend), y[1] - slope**2 / (4 * bend)
 
 
 def _polished(bells: Bells, start: float, low: float, high: float) -> float | None:

@@ -72,7 +72,8 @@ def test_total_and_flip_are_the_true_ones_on_exact_prices(as_of: datetime) -> No
     assert levels.net_gex == pytest.approx(
         true_profile(chain, truth, chain.spot), abs=1e-8 * levels.gross_gex
     )
-    spots = np.geomspace(0.8 * chain.spot, 1.2 * chain.spot, 200)
+    # so fine that seconds before a close it sees each strike's bell
+    spots = np.geomspace(0.8 * chain.spot, 1.2 * chain.spot, 20_000)
     values = np.array([true_profile(chain, truth, s) for s in spots])
     turns = np.flatnonzero(np.sign(values[1:]) != np.sign(values[:-1]))
     expected = [

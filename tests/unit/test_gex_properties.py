@@ -32,6 +32,7 @@ SMALL = (
 )
 EXACT = chains.synthetic(series=SMALL)[0]
 N = len(EXACT)
+FINE = np.arange(-8.0, 8.0, 0.02)
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -121,14 +122,24 @@ def test_a_contract_in_two_halves_is_the_whole(chain: Chain, row: int, share: fl
         )
 
 
+def total_at(chain: Chain, spot: float) -> float:
+    """G at one price by NumPy, from forwards and volatilities alone."""
+    surface = fit(chain)
+    layout, held = surface.layout, chain.quotes.open_interest.astype(float)
+    d1 = np.log(surface.node_forward * spot / chain.spot / layout.strike) / surface.total_vol
+    d1 += surface.total_vol / 2
+    density = surface.node_discount * surface.node_forward * np.exp(-(d1**2) / 2) / surface.total_vol
+    net = np.nan_to_num(held[layout.call_row]) - np.nan_to_num(held[layout.put_row])
+    return float(np.nansum(net * density))
+
+
 @given(small_chains())
 def test_every_flip_is_bracketed_and_nothing_is_invented(chain: Chain) -> None:
     snapshot = compute(chain)
     levels = snapshot.levels
     assert (levels.flip is None) == (not levels.flips)
     for flip in levels.flips:
-        above = int(np.searchsorted(snapshot.profile_spot, flip))
-        assert snapshot.profile_gex[above - 1] * snapshot.profile_gex[above] <= 0
+        assert total_at(chain, flip * (1 - 1e-7)) * total_at(chain, flip * (1 + 1e-7)) <= 0
     if levels.flip is not None:
         assert abs(levels.flip - chain.spot) == min(abs(f - chain.spot) for f in levels.flips)
     if gross(snapshot) == 0:
@@ -172,3 +183,27 @@ def test_a_root_is_exact(spot: float, x: float, first: float, apart: float) -> N
     for root in roots(bells, spots, bells.over(spots)):
         middle = np.sqrt(strikes[0] * strikes[1]) * np.exp(-(x**2) / 2)
         assert root == pytest.approx(middle, rel=1e-6)
+
+
+@given(seeds, st.integers(2, 12), st.floats(-4.0, -1.5))
+def test_no_pair_of_roots_is_missed_however_narrow_the_bells(seed: int, n: int, log_width: float) -> None:
+    """Strikes of both signs minutes or seconds before they expire, against a scan a hundred times as fine."""
+    rng = np.random.default_rng(seed)
+    x = 10 ** rng.uniform(log_width, log_width + 1.0, n)
+    strikes = 100.0 * np.exp(rng.uniform(-0.05, 0.05, n))
+    weight = rng.choice([-1.0, 1.0], n) * rng.uniform(0.1, 10.0, n)
+    bells = Bells.of(100.0, np.full(n, 100.0), np.ones(n), strikes, x, weight)
+    spots = grid(100.0)
+    found = np.array(roots(bells, spots, bells.over(spots)))
+    scan = np.unique(
+        np.concatenate([spots, *(np.exp(np.log(k) + v * FINE) for k, v in zip(strikes, x, strict=True))])
+    )
+    scan = scan[(scan >= spots[0]) & (scan <= spots[-1])]
+    d = bells.slope[:, None] * np.log(scan) + bells.offset[:, None]
+    sums = np.sum(bells.height[:, None] * np.exp(-(d**2) / 2), axis=0)
+    clear = np.abs(sums) > 1e-3 * np.min(np.abs(bells.height))
+    places, signs = scan[clear], np.sign(sums[clear])
+    turns = np.flatnonzero(signs[1:] != signs[:-1])
+    for i in turns:
+        inside = (found >= places[i]) & (found <= places[i + 1])
+        assert inside.sum() % 2 == 1, (places[i], places[i + 1], found)
