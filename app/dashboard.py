@@ -52,7 +52,7 @@ def install(server: Flask, services: Services) -> Dash:
         ],
     )
     app.layout = _layout
-    callbacks.live.register(app, services.results)
+    callbacks.live.register(app, services.results, services.alerts)
     callbacks.navigation.register(app, followed)
     server.add_url_rule("/method", "method_page", app.first_html)
     server.add_url_rule(
@@ -70,7 +70,7 @@ def _layout() -> html.Div:
     """The page of whoever asks. Tabs' ticks must not fall together: each has an interval of its own."""
     who = asking()
     account = account_menu(account_links(who), shared_words(who))
-    return page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS), account)
+    return page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS), account, who is not None and who.manages)
 
 
 class GexDash(Dash):

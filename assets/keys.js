@@ -52,7 +52,7 @@
   function press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     if (event.key === "Escape") return closeMenus(null);
-    if (byId("help")?.open) return;
+    if (document.querySelector("dialog[open]")) return;
     // space on a button or link is that button's own key
     if (event.key === " " && event.target.closest?.("a, button, summary")) return;
     const tab = view(event.key);

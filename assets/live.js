@@ -43,6 +43,7 @@
       have: tab.drawnKey === key ? tab.etag : "",
       feed: tab.ack?.feed?.id || "",
       cache: tab.ack?.cache?.id || "",
+      alerts: tab.ack?.alerts?.id || "",
       crop: tab.crop,
     };
   }
@@ -89,16 +90,17 @@
     tab.patience = OVERDUE_MS;
     tab.ack = whole(ack);
     tab.heardAt = performance.now();
+    gex.alerts.update(tab.ack.alerts, ack.now);
     if (ack.waiting) gex.status.notice(awaited(tab.ack));
     show();
     return nothing();
   }
 
-  /** An acknowledgement with the parts that it left out because this tab has them: the feed's and the cache's account. */
+  /** An acknowledgement with the parts that it left out because this tab has them: feed, cache and alerts. */
   function whole({ beat, ...ack }) {
-    const { feed, cache } = { ...tab.ack, ...ack };
+    const { feed, cache, alerts } = { ...tab.ack, ...ack };
     const [frame, heartbeat] = beat || [null, null];
-    return { ...ack, cache, feed: beat && feed ? { ...feed, frame, heartbeat } : feed };
+    return { ...ack, cache, alerts, feed: beat && feed ? { ...feed, frame, heartbeat } : feed };
   }
 
   function awaited(ack) {

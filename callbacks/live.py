@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 from dash import ClientsideFunction, Dash, Input, Output, no_update
 
+from app.access.visitor import visitor
+from app.alerts.service import Alerts
 from app.cache.base import Version
 from app.cache.results import Latest, Result, Results
 from app.errors import CacheError, GexError, SymbolError
@@ -20,6 +22,7 @@ from app.trail import Trail, point
 from app.viewing import require_everything
 from callbacks.request import LiveRequest, read_request
 from components import health
+from components.alerts import told as told_alerts
 from components.answer import answer
 from components.changes import changes
 from components.facts import Facts
@@ -43,8 +46,9 @@ WITHOUT_CHAIN: dict[str, Callable[[Results, PageState], dict[str, Any]]] = {}
 class Desk:
     """What answers are made of. One picture per (symbol, choice, version) in this process, whatever the number of tabs."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results, alerts: Alerts | None = None) -> None:
         self.results = results
+        self.alerts = alerts
         self._trail = Trail(results.store)
         self._pictures: Latest[dict[str, Any]] = Latest(_PICTURES_KEPT)
 
@@ -60,9 +64,9 @@ class Desk:
         return self._pictures.get(key, loaded.version, make)
 
 
-def register(app: Dash, results: Results) -> None:
+def register(app: Dash, results: Results, alerts: Alerts) -> None:
     """Wire the loop."""
-    desk = Desk(results)
+    desk = Desk(results, alerts)
     in_browser: Any = app.clientside_callback
     in_browser(
         ClientsideFunction("live", "gate"),
@@ -103,7 +107,7 @@ def respond(desk: Desk, request: LiveRequest) -> Answered:
         symbol = canonical(request.symbol)
     except SymbolError as error:
         return Answered(ack | _problem(error), None)
-    ack |= _health(desk.results, symbol, request)
+    ack |= _health(desk.results, symbol, request) | _alerts(desk.alerts, request)
     state = PageState.from_query(request.search)
     try:
         if state.view in WITHOUT_CHAIN:
@@ -152,6 +156,18 @@ def _health(results: Results, symbol: str, request: LiveRequest) -> dict[str, An
     if cache["id"] != request.cache:
         said["cache"] = cache
     return said
+
+
+def _alerts(alerts: Alerts | None, request: LiveRequest) -> dict[str, Any]:
+    """The last alerts, where the tab has others."""
+    if alerts is None:
+        return {}
+    try:
+        recent = alerts.recent().of(visitor().shared)
+    except CacheError:  # the cache's own account says so
+        return {}
+    told = told_alerts(recent.alerts, recent.acked)
+    return {} if told["id"] == request.alerts else {"alerts": told}
 
 
 def _version(version: Version) -> dict[str, Any]:

@@ -15,7 +15,8 @@ class LiveRequest(BaseModel):
         symbol: what the address names, as typed.
         search: the address's query string.
         have: the etag of what the tab has drawn; the answer is short when it still holds.
-        feed, cache: ids of the feed's and the cache's account that the tab has; only another one is sent.
+        feed, cache, alerts: ids of the feed's and the cache's account and of the last alerts that the tab has; only another
+            one is sent.
         crop: the price range whose strikes are wanted, $.
     """
 
@@ -27,6 +28,7 @@ class LiveRequest(BaseModel):
     have: str = Field("", max_length=128)
     feed: str = Field("", max_length=32)
     cache: str = Field("", max_length=32)
+    alerts: str = Field("", max_length=64)
     crop: tuple[float, float] | None = None
 
     @field_validator("crop")

@@ -7,6 +7,7 @@ from typing import Any
 import dash_bootstrap_components as dbc
 from dash import dcc, html
 
+from components import alerts
 from components.attributes import attributes
 from components.words import METHOD, TILES, Tile
 
@@ -25,12 +26,13 @@ GRAPH_CONFIG: Any = {
 _TIP_DELAY: Any = {"show": 400, "hide": 0}  # ms: a glance in passing opens nothing
 
 
-def page(interval_ms: int, account: list[Any] | None = None) -> html.Div:
+def page(interval_ms: int, account: list[Any] | None = None, manages: bool = False) -> html.Div:
     """The whole page, the same for every symbol: what differs comes with the address and the answers.
 
     Args:
         interval_ms: how often the browser asks; a little different for every tab, so that they don't ask together.
         account: what the header says of who looks: components.account.
+        manages: whether who looks may change alerts.
     """
     return html.Div(
         [
@@ -50,6 +52,8 @@ def page(interval_ms: int, account: list[Any] | None = None) -> html.Div:
                 ]
             ),
             _help(),
+            alerts.panel(manages),
+            alerts.toasts(),
         ],
         id="page",
         **attributes({"data-state": "connecting"}),
@@ -77,6 +81,7 @@ def _header(account: list[Any]) -> html.Header:
                         className="state",
                     ),
                     html.Span(id="clock", className="clock"),
+                    alerts.bell(),
                     html.Button(
                         "◐",
                         id="theme",
@@ -177,6 +182,7 @@ def _tile(tile: Tile) -> html.Div:
                 ],
                 className="label",
             ),
+            html.Span(className="alerted", hidden=True, role="img", **attributes({"aria-label": "Alert"})),
             html.Div("–", className="value", title="Waiting for the first answer"),
             html.Div("", className="detail"),
             dbc.Tooltip(tile.explain, target=f"tile-{tile.id}", placement="bottom", delay=_TIP_DELAY),
@@ -229,6 +235,7 @@ _KEYS = (
     ("[ ]", "expiry before, expiry after"),
     ("Space", "freeze and go on"),
     ("0", "price axis follows spot again"),
+    ("A", "alerts"),
     ("T", "dark or light"),
     ("Esc", "close"),
 )
