@@ -65,6 +65,7 @@ class Market:
         self.no_greeks = False
         self.listed_share = 1.0
         self._start_ms = clock.now_ms()
+        self._tick_ms = max(round(options.tick_s * 1000), 1)
         self._assets: dict[str, Asset] = {}
         self._books: dict[str, tuple[tuple[date, date], Book]] = {}
         self._roots: dict[str, str] = {}
@@ -80,10 +81,13 @@ class Market:
             profile: whose options it is asked for: index options may trade overnight.
         """
         overnight = self.options.open.overnight and profile is not None and profile.cash_settled
-        tick_ms = max(round(self.options.tick_s * 1000), 1)
         now = self.clock.now_ms()
-        now -= (now - self._start_ms) % tick_ms
+        now -= (now - self._start_ms) % self._tick_ms
         return Instant(now, self.clock.market_ms(now, overnight), self.clock.phase(now, overnight))
+
+    def until_tick_s(self) -> float:
+        """Seconds until prices move again; above 0."""
+        return (self._tick_ms - (self.clock.now_ms() - self._start_ms) % self._tick_ms) / 1000
 
     def asset(self, symbol: str) -> Asset | None:
         """The underlying of a canonical symbol; None when it isn't traded here."""

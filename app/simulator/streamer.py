@@ -135,11 +135,9 @@ class Connection:
             await self._socket.close(code=WSCloseCode.OK)
 
     async def _tick_for_ever(self) -> None:
-        tick = self._shared.options.tick_s
-        due = time.monotonic()
         while not self._socket.closed:
-            due = max(due + tick, time.monotonic())
-            await asyncio.sleep(due - time.monotonic())
+            # with the market, not beside it: a price is sent when it is made
+            await asyncio.sleep(self._shared.market.until_tick_s())
             if self._shared.faults.half_open:
                 freeze(self._request)
             elif self.session.logged_in and not self._shared.faults.silent:
