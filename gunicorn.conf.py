@@ -26,6 +26,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa:
 on_starting = hosting.on_starting
 when_ready = hosting.when_ready
 on_exit = hosting.on_exit
+child_exit = hosting.child_exit
 post_fork = hosting.post_fork
 post_worker_init = hosting.post_worker_init
 worker_exit = hosting.worker_exit

@@ -6,14 +6,17 @@ the feed in `post_worker_init`, never at import; the lease in the cache decides 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,7 @@ GRACE_S = 4
 _KEEPER_STOP_S = 3.0
 _KEEPER_START_S = 20.0
 _MOST_WORKERS = 4
+_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Hosting:
@@ -104,6 +108,13 @@ class Hosting:
             EmbeddedRedis(Path(self.plan.redis_folder)).stop()
         gc.freeze()  # the interpreter's last collection would take a second, for memory that is freed anyway
 
+    def child_exit(self, server: Any, worker: Any) -> None:
+        """What a worker had open isn't open any more; what it counted stays."""
+        del server
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
     # --- in a worker ------------------------------------------------------------------------------
 
     def post_fork(self, server: Any, worker: Any) -> None:
@@ -160,10 +171,26 @@ def prepare() -> Hosting:
         _refuse_real_cache(build_services(settings))
     folder = "" if settings.redis_url else str(private_path())
     os.environ.update(_environment(settings, folder, demo_port))
+    os.environ.setdefault(_COUNTERS, _private_folder())
     get_settings.cache_clear()
     settings = get_settings()
     build_services(settings)  # so that a wrong address or key is told now, in one line
     return Hosting(settings, Plan(folder, _commands(settings, demo_port)))
+
+
+def _private_folder() -> str:
+    """Where the workers keep their counters for GET /metrics: in memory where that is possible; gone with this process."""
+    in_memory = "/dev/shm"  # noqa: S108 - a new folder, for its maker alone
+    place = in_memory if os.access(in_memory, os.W_OK) else None
+    folder = tempfile.mkdtemp(prefix="gex-metrics-", dir=place)
+    maker = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == maker:  # the workers inherit this
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
 
 
 def address(settings: Settings) -> str:

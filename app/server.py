@@ -9,7 +9,7 @@ from flask import Flask
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, dashboard, malformed, packing
+from app import api, dashboard, malformed, metrics, packing
 from app.access import door, headers
 from app.access.callback import check_callback
 from app.api import alerts
@@ -28,6 +28,7 @@ def create_server(services: Services) -> OpenAPI:
     server = api.make_server("app")
     server.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     packing.install(server)
+    metrics.install(server, services.results, services.watchlist)
     door.install(
         server,
         settings=settings,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -91,6 +92,9 @@ class Results:
     Args:
         store: where the chains are.
         rate: interest rate for chains that have none of their own; None takes it from parity.
+
+    Attributes:
+        observe: told the stage (fit, expose) and the seconds of every computation.
     """
 
     def __init__(self, store: Store, *, rate: float | None = None) -> None:
@@ -99,6 +103,7 @@ class Results:
         self._surfaces: Latest[Surface] = Latest(_SURFACES_KEPT)
         self._documents = JsonCache(store)
         self._snapshots: Latest[tuple[Snapshot, Surface]] = Latest(_SNAPSHOTS_KEPT)
+        self.observe: Callable[[str, float], None] = _ignore
 
     def get(self, symbol: str, params: Params | None = None) -> Result | None:
         """The picture of the newest chain; None when this symbol has none yet.
@@ -113,12 +118,20 @@ class Results:
 
         def compute() -> tuple[Snapshot, Surface]:
             surface = self._surfaces.get(
-                symbol, loaded.version, lambda: fit(loaded.chain, default_rate=self._rate)
+                symbol,
+                loaded.version,
+                lambda: self._timed("fit", lambda: fit(loaded.chain, default_rate=self._rate)),
             )
-            return expose(surface, params), surface
+            return self._timed("expose", lambda: expose(surface, params)), surface
 
         snapshot, surface = self._snapshots.get((symbol, params), loaded.version, compute)
         return Result(snapshot, surface, loaded, _etag(loaded, params))
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        began = time.perf_counter()
+        done = work()
+        self.observe(stage, time.perf_counter() - began)
+        return done
 
     def version(self, symbol: str) -> Version | None:
         """The newest version of a chain, without reading it. Raises CacheError."""
@@ -160,6 +173,10 @@ class Results:
             document = {"at_ms": wall_ms(), "stats": stats.model_dump(mode="json")}
             self._documents.set(_STATS, document, _STATS_LIFE_S)
         return stats
+
+
+def _ignore(_stage: str, _seconds: float) -> None:
+    """What nobody counts."""
 
 
 def _aged(stats: CacheStats, elapsed_ms: int) -> CacheStats:
