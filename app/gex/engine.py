@@ -66,11 +66,11 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
     series = chosen_series(surface, params)
     legs = leg_exposures(surface, params, series[surface.layout.node_series])
     live = series[surface.layout.node_series] & surface.node_alive
-    greeks = dealer_greeks(surface, legs)
+    greeks, greek_sums = dealer_greeks(surface, legs)
     strikes, pain = strike_table(surface, legs, live, by_strike(surface, legs, greeks))
     sums, series_greeks, shown = (
         series_sums(surface, legs),
-        by_series(surface, greeks),
+        by_series(surface, greek_sums),
         series & surface.alive,
     )
     held = Held.of(surface, legs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.jit import kernel
+from app.gex.jit import inner, kernel
 from app.gex.special import INVERSE_SQRT_2_PI, SQRT_HALF, fast_erfcx, fast_exp, fast_log
 
 F64 = NDArray[np.float64]
@@ -35,7 +35,7 @@ def normal_cdf(d: F64, out: F64) -> None:
 
 @kernel
 def dealer_greeks(
-    series: I64,
+    starts: I64,
     years: F64,
     forward: F64,
     discount: F64,
@@ -46,35 +46,75 @@ def dealer_greeks(
     call: F64,
     put: F64,
     out: F64,
+    sums: F64,
 ) -> None:
     """Dollars of delta, of vanna per volatility point and of charm per year of each node into `out`, shape (3, m).
 
-    Calls and puts together (gex-math, sections 2 and 3; exp(-qT) = D F / S).
+    Calls and puts together (gex-math, sections 2 and 3; exp(-qT) = D F / S); what a series adds up to into `sums`, (3, s).
 
     Args:
-        years, forward, discount: of each series, shape (s,); series: of each node, shape (m,).
-        strike, x: of each node; NaN where x is unknown.
+        starts: where each series' nodes begin, and one past the last, shape (s + 1,).
+        years, forward, discount: of each series, shape (s,).
+        strike, x: of each node, shape (m,); NaN where x is unknown.
         call, put: signed shares that are in the sums, 0 where none is.
     """
+    for s in range(years.size):
+        part = slice(starts[s], starts[s + 1])
+        if not (forward[s] > 0.0 and years[s] > 0.0):
+            out[:, part] = 0.0
+            sums[:, s] = 0.0
+            continue
+        sums[0, s], sums[1, s], sums[2, s] = _series_greeks(
+            years[s],
+            forward[s],
+            discount[s] * forward[s],
+            np.log(forward[s] / spot) / years[s],
+            rate,
+            strike[part],
+            x[part],
+            call[part],
+            put[part],
+            out[0, part],
+            out[1, part],
+            out[2, part],
+        )
+
+
+@inner
+def _series_greeks(
+    t: float,
+    forward: float,
+    carried: float,
+    drift: float,
+    rate: float,
+    strike: F64,
+    x: F64,
+    call: F64,
+    put: F64,
+    delta: F64,
+    vanna: F64,
+    charm: F64,
+) -> tuple[float, float, float]:
+    root, a, b, c = np.sqrt(t), 0.0, 0.0, 0.0
     for i in range(strike.size):
-        s = series[i]
-        t, f = years[s], forward[s]
-        good = x[i] > 0.0 and f > 0.0 and t > 0.0 and (call[i] != 0.0 or put[i] != 0.0)
+        good = x[i] > 0.0
         vol = x[i] if good else 1.0
-        t = t if good else 1.0
-        d1 = fast_log(f / strike[i] if good else 1.0) / vol + 0.5 * vol
-        drift = fast_log(f / spot if good else 1.0) / t
+        d1 = fast_log(forward / strike[i]) / vol + 0.5 * vol
+        d2 = d1 - vol
         size = min(abs(d1), 37.0)
         bell = fast_exp(-0.5 * size * size)
         tail = 0.5 * bell * fast_erfcx(size * SQRT_HALF)
-        up, down = (1.0 - tail, tail) if d1 > 0.0 else (tail, 1.0 - tail)
-        carried = discount[s] * f if good else 0.0
-        delta = carried * (call[i] * up - put[i] * down)
-        both = carried * INVERSE_SQRT_2_PI * bell * (call[i] + put[i])
-        d2 = d1 - vol
-        out[0, i] = delta
-        out[1, i] = -0.01 * both * d2 * np.sqrt(t) / vol
-        out[2, i] = (rate - drift) * delta - both * (2.0 * drift * t - d2 * vol) / (2.0 * t * vol)
+        up = 1.0 - tail if d1 > 0.0 else tail
+        held = carried if good else 0.0
+        first = held * (call[i] * up - put[i] * (1.0 - tail if d1 <= 0.0 else tail))
+        both = held * INVERSE_SQRT_2_PI * bell * (call[i] + put[i]) / vol
+        delta[i] = first
+        vanna[i] = -0.01 * root * both * d2
+        charm[i] = (rate - drift) * first - both * (drift - 0.5 * d2 * vol / t)
+        a += delta[i]
+        b += vanna[i]
+        c += charm[i]
+    return a, b, c
 
 
 @kernel

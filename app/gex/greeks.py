@@ -124,7 +124,7 @@ def exposures(surface: Surface, params: Params | None = None) -> Exposures:
     """All exposures under one convention; a contract that isn't in the gamma sums is in none."""
     params = params or Params()
     legs = leg_exposures(surface, params, chosen_series(surface, params)[surface.layout.node_series])
-    dex, vex, charm = dealer_greeks(surface, legs)
+    (dex, vex, charm), _ = dealer_greeks(surface, legs)
     today = ending(surface)[surface.layout.node_series]
     return Exposures(
         strike=surface.layout.strikes,
@@ -137,15 +137,18 @@ def exposures(surface: Surface, params: Params | None = None) -> Exposures:
     )
 
 
-def dealer_greeks(surface: Surface, legs: Legs) -> F64:
-    """DEX, VEX and CHEX per year of each node, calls and puts together, $, shape (3, m); 0 where not in the sums."""
+def dealer_greeks(surface: Surface, legs: Legs) -> tuple[F64, F64]:
+    """DEX, VEX and CHEX per year, calls and puts together, $: of each node, shape (3, m), and of each series, (3, s).
+
+    0 where nothing is in the sums.
+    """
     layout, (call, put) = surface.layout, legs
-    out = np.empty((3, len(layout.strike)))
+    out, sums = np.empty((3, len(layout.strike))), np.empty((3, len(layout.series)))
     greek_kernels.dealer_greeks(
-        layout.node_series, surface.years, surface.forward, surface.discount, surface.spot, surface.rate,
-        layout.strike, surface.total_vol, call.weight, put.weight, out,
+        layout.starts, surface.years, surface.forward, surface.discount, surface.spot, surface.rate,
+        layout.strike, surface.total_vol, call.weight, put.weight, out, sums,
     )  # fmt: skip
-    return out
+    return out, sums
 
 
 def by_strike(surface: Surface, legs: Legs, found: F64) -> F64:
@@ -171,10 +174,9 @@ def by_strike(surface: Surface, legs: Legs, found: F64) -> F64:
     return out
 
 
-def by_series(surface: Surface, found: F64) -> F64:
+def by_series(surface: Surface, sums: F64) -> F64:
     """DEX, VEX, CHEX per day and per hour of each series, shape (4, s); NaN where its charm counts the other way."""
-    n, today = len(surface.layout.series), ending(surface)
-    dex, vex, charm = (totals(surface.layout.node_series, values, n) for values in found)
+    (dex, vex, charm), today = sums, ending(surface)
     return np.stack([dex, vex, np.where(today, np.nan, charm / DAYS), np.where(today, charm / HOURS, np.nan)])
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import greek_kernels, node_kernels, series_kernels
+from app.gex import greek_kernels, node_kernels, series_kernels, vol_kernels
 from app.gex.black import otm_total_vol
 from app.gex.layout import Layout, layout_of
 from app.gex.quotes import Leg, count_by_node, legs_of
@@ -117,9 +117,14 @@ class Surface:
     @cached_property
     def band_vols(self) -> tuple[F64, F64]:
         """x with all quotes at bid and at ask, shape (m,) each; x itself where it comes from no quote."""
-        bid = _revalued(self, self.call.bid, self.put.bid)
-        ask = _revalued(self, self.call.ask, self.put.ask)
-        return np.fmin(bid, self.total_vol), np.fmax(ask, self.total_vol)
+        low, high = np.empty((2, len(self.total_vol)))
+        vol_kernels.step_to_quotes(
+            self.layout.strike, self.node_forward, self.node_discount, self.vol_source,
+            self.call.bid, self.put.bid, self.call.ask, self.put.ask, self.total_vol, low, high,
+        )  # fmt: skip
+        _finish(self, self.call.bid, self.put.bid, low)
+        _finish(self, self.call.ask, self.put.ask, high)
+        return np.fmin(low, self.total_vol), np.fmax(high, self.total_vol)
 
     @cached_property
     def money(self) -> tuple[F64, F64]:
@@ -265,12 +270,12 @@ def _total_vols(
     return x, source
 
 
-def _revalued(surface: Surface, call: F64, put: F64) -> F64:
-    """x from other prices of the same legs; the surface's own where it comes from no quote or the price has no value."""
-    strike, mids = surface.layout.strike, surface.total_vol
-    value = np.empty(len(strike))
+def _finish(surface: Surface, call: F64, put: F64, x: F64) -> None:
+    """Invert in full, in place, where one step from the mid to these prices of the legs wasn't enough (x < 0)."""
+    far = np.flatnonzero(x < 0)
+    strike, forward = surface.layout.strike[far], surface.node_forward[far]
+    value = np.empty(len(far))
     node_kernels.other_values(
-        strike, surface.node_forward, surface.node_discount, surface.vol_source, call, put, value
+        strike, forward, surface.node_discount[far], surface.vol_source[far], call[far], put[far], value
     )
-    x = otm_total_vol(value, surface.node_forward, strike, guess=mids)
-    return np.where(np.isnan(x), mids, x)
+    x[far] = otm_total_vol(value, forward, strike, guess=-x[far])

@@ -9,6 +9,7 @@ from app.gex.jit import kernel
 from app.gex.special import SQRT_HALF, fast_erfcx, fast_exp, fast_log
 
 F64 = NDArray[np.float64]
+I8 = NDArray[np.int8]
 
 # --- the normalised Black price and its inverse --------------------------------------------------
 # b(y, x): undiscounted price of the out-of-the-money option over sqrt(F K), with y = |ln(F/K)| and total volatility x.
@@ -153,3 +154,51 @@ def start_from(guess: F64, b: F64, x: F64) -> int:
         x[i] = guess[i] if known else 0.1
         bare += 1 if b[i] > 0.0 and not known else 0
     return bare
+
+
+# A step of the fourth order that moves x by less than this share of itself leaves a millionth of x, or less.
+_CLOSE = 0.03
+
+
+@kernel
+def step_to_quotes(
+    strike: F64,
+    forward: F64,
+    discount: F64,
+    source: I8,
+    call_bid: F64,
+    put_bid: F64,
+    call_ask: F64,
+    put_ask: F64,
+    x: F64,
+    low: F64,
+    high: F64,
+) -> None:
+    """From x at the mid to x at bid and at ask, by one step of the fourth order on ln b, shape (n,) each.
+
+    NaN where x comes from no quote (source 0, 3 and more) or a price has no value; the negative of itself where a step is
+    too long to be trusted. The two share what is costly: b and its derivatives at the mid.
+    """
+    for i in range(x.size):
+        f, k, v = forward[i], strike[i], x[i]
+        otm, quoted = source[i] == 1, source[i] == 1 or source[i] == 2
+        use_call = (k >= f) == otm
+        apart = 0.0 if otm else abs(f - k)
+        bid = (call_bid[i] if use_call else put_bid[i]) / discount[i] - apart
+        ask = (call_ask[i] if use_call else put_ask[i]) / discount[i] - apart
+        vol = v if quoted else 1.0
+        y = fast_log(f / k) if quoted else 0.0
+        root = np.sqrt(f * k) if quoted else 1.0
+        h, t = abs(y) / vol, 0.5 * vol
+        gap = fast_erfcx((h - t) * SQRT_HALF) - fast_erfcx((h + t) * SQRT_HALF)
+        at = fast_log(0.5 * gap * root) - 0.5 * (h * h + t * t)
+        slope = _SQRT_2_OVER_PI / gap
+        bend = h * h / vol - 0.5 * t - slope
+        third = bend * bend - 3.0 * h * h / (vol * vol) - 0.25 - slope * bend
+        for_bid, for_ask = quoted and bid > 0.0, quoted and ask > 0.0
+        to_bid = (fast_log(bid if for_bid else 1.0) - at) / slope
+        to_ask = (fast_log(ask if for_ask else 1.0) - at) / slope
+        down = to_bid * (1.0 + 0.5 * bend * to_bid) / (1.0 + to_bid * (bend + third * to_bid / 6.0))
+        up = to_ask * (1.0 + 0.5 * bend * to_ask) / (1.0 + to_ask * (bend + third * to_ask / 6.0))
+        low[i] = (vol + down if abs(to_bid) + abs(down) <= _CLOSE * vol else -vol) if for_bid else np.nan
+        high[i] = (vol + up if abs(to_ask) + abs(up) <= _CLOSE * vol else -vol) if for_ask else np.nan

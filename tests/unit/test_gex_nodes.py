@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gex import Params, bell_kernels, fit, node_kernels
+from app.gex.black import otm_total_vol
 from app.gex.exposure import LegExposure, Legs, leg_exposures
 from app.gex.greeks import by_strike, dealer_greeks
 from app.gex.quotes import leg_of
@@ -81,7 +82,7 @@ def test_strikes_cells_and_series_add_up_as_in_numpy() -> None:
     layout = surface.layout
     n = len(layout.strikes)
     shown = np.bincount(layout.node_strike, live, n) > 0
-    table, _ = strike_table(surface, legs, live, by_strike(surface, legs, dealer_greeks(surface, legs)))
+    table, _ = strike_table(surface, legs, live, by_strike(surface, legs, dealer_greeks(surface, legs)[0]))
     for leg, gex, held in zip(
         legs, (table.call_gex, table.put_gex), (table.call_oi, table.put_oi), strict=True
     ):
@@ -184,3 +185,17 @@ def test_every_contract_left_out_has_one_reason() -> None:
             left &= ~reason
         assert not left.any()
     np.testing.assert_array_equal(counts, expected)
+
+
+def test_volatilities_at_bid_and_ask_are_those_of_their_prices() -> None:
+    surface = fit(faulty())
+    strike, forward, discount = surface.layout.strike, surface.node_forward, surface.node_discount
+    call_out, apart = strike >= forward, np.abs(forward - strike)
+    for found, call, put, bound in (
+        (surface.band_vols[0], surface.call.bid, surface.put.bid, np.fmin),
+        (surface.band_vols[1], surface.call.ask, surface.put.ask, np.fmax),
+    ):
+        otm, itm = np.where(call_out, call, put) / discount, np.where(call_out, put, call) / discount - apart
+        value = np.select([surface.vol_source == 1, surface.vol_source == 2], [otm, itm], np.nan)
+        expected = bound(otm_total_vol(value, forward, strike), surface.total_vol)
+        np.testing.assert_allclose(found, expected, rtol=2e-6)
