@@ -4,7 +4,7 @@
   const gex = (globalThis.gex ||= {});
   const KEY = "gex-alerts-acked";
   const MOST_KEPT = 200;
-  const MOST_TOASTS = 3;
+  const mostToasts = () => (window.innerWidth < 900 ? 1 : 3);
   const TOAST_MS = 30000;
   const FRESH_MS = 60000; // what fired so long before the page was opened is news still
   const TILES = { flip: "flip", call_wall: "call_wall", put_wall: "put_wall", spot: "spot", max_pain: "max_pain", net_gex: "net_gex" };
@@ -38,7 +38,7 @@
     const news = told.fired.filter((alert) => !held.seen.has(alert.id) && open(alert) && (!held.first || now - alert.at < FRESH_MS));
     Object.assign(held, { fired: told.fired, id: told.id, first: false });
     told.fired.forEach((alert) => held.seen.add(alert.id));
-    news.slice(0, MOST_TOASTS).reverse().forEach((alert) => toast(alert, news.length - MOST_TOASTS));
+    news.slice(0, mostToasts()).reverse().forEach((alert) => toast(alert, alert === news[0] ? news.length - mostToasts() : 0));
     gex.notices?.say(news);
     show();
   }
@@ -76,7 +76,7 @@
     const all = more > 0 ? [button(`${more} more`, () => dialog(true))] : [];
     node.append(when(alert), part("p", alert.text), row(seen, ...all));
     byId("toasts").append(node);
-    while (byId("toasts").childElementCount > MOST_TOASTS) byId("toasts").firstChild.remove();
+    while (byId("toasts").childElementCount > mostToasts()) byId("toasts").firstChild.remove();
     const leave = () => (node.matches(":hover, :focus-within") ? setTimeout(leave, 5000) : node.remove());
     setTimeout(leave, TOAST_MS);
   }

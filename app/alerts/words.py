@@ -64,7 +64,8 @@ def _crossing(rule: Crossing, firing: Firing, seen: Levels) -> str:
 
 def _move(rule: Move, firing: Firing, seen: Levels) -> str:
     before, after = firing.before or 0.0, firing.after or 0.0
-    share = f", {signed(100 * (after - before) / before)} %" if before else ""
+    percent = 100 * (after - before) / before if before else 0.0
+    share = f", {signed(percent)} %" if abs(percent) >= 0.005 else ""
     name = LEVEL_WORDS[rule.level]
     return (
         f"{seen.symbol} {name} moved by {signed(after - before)} points{share} in {span(firing.span_ms)}: "
