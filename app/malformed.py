@@ -1,4 +1,4 @@
-"""Refuses callback requests that no page of ours sends, before Dash would stumble over them with a 500 and a traceback."""
+"""Refuses what no page of ours asks of Dash, before Dash would stumble over it with a 500 and a traceback."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from dash import Dash
+from dash.exceptions import DependencyException
 from flask import Flask, Response, request
 
 from app.api.problems import ApiError, respond
@@ -43,6 +44,7 @@ _decoder = msgspec.json.Decoder(Callback)
 
 def install(server: Flask, dash: Dash) -> None:
     """Check the body of every callback request. Call it after Dash is on the server."""
+    server.register_error_handler(DependencyException, _no_such_script)
 
     @server.before_request
     def check() -> Response | None:
@@ -53,6 +55,12 @@ def install(server: Flask, dash: Dash) -> None:
             return None
         log.warning("refused a callback request: %s", wrong)
         return respond(ApiError(400, f"Not a callback of this page: {wrong}.", cure="Reload the page."))
+
+
+def _no_such_script(error: DependencyException) -> Response:
+    """Dash raises for a script that no package of the page has; to whoever asked it just isn't there."""
+    log.info("a script was asked for that isn't there: %s", str(error).partition("\n")[0])
+    return respond(ApiError(404, f"There is no {request.path}."))
 
 
 def problem_of(body: bytes, known: dict[str, Any]) -> str:

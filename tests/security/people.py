@@ -33,9 +33,16 @@ def key(client: FlaskClient, scope: str = "read") -> dict[str, str]:
     return {"Authorization": f"Bearer {make_key(client, scope)}"}
 
 
-def share(client: FlaskClient, symbol: str = "SPX", life: str = "day", name: str = "a friend") -> str:
+def share(
+    client: FlaskClient,
+    symbol: str = "SPX",
+    life: str = "day",
+    name: str = "a friend",
+    base_url: str | None = None,
+) -> str:
     """The path of a new share link, made by the owner."""
-    answer = client.post("/login/shares", data={"symbol": symbol, "life": life, "name": name})
+    form = {"symbol": symbol, "life": life, "name": name}
+    answer = client.post("/login/shares", data=form, base_url=base_url)
     assert answer.status_code == 201, answer.text
     found = re.search(r"<code>(http[^<]*/share/gexs_[\w-]{43})</code>", answer.text)
     assert found

@@ -88,3 +88,8 @@ def test_no_value_of_an_input_is_a_server_error(client: FlaskClient, value: Any)
             item["value"] = value
         answer = client.post(URL, json=body)
         assert answer.status_code < 500, body["output"]
+
+
+@pytest.mark.parametrize("path", ["dash/x.js", "nothing/x.js", "dash/../../etc/passwd", "dash/%00"])
+def test_a_script_that_is_not_there_is_a_404(client: FlaskClient, path: str) -> None:
+    assert client.get(f"/_dash-component-suites/{path}").status_code == 404
