@@ -118,8 +118,10 @@ class Store(Protocol):
         Raises StaleWriter when a later epoch has written.
         """
 
-    def entries(self, stream: str, after: Position = (0, 0)) -> list[tuple[Position, bytes]]:
-        """The entries of a stream behind a position, in order."""
+    def entries(
+        self, stream: str, after: Position = (0, 0), *, limit: int = 100
+    ) -> list[tuple[Position, bytes]]:
+        """The first entries of a stream behind a position, in order."""
 
     def stats(self) -> CacheStats:
         """How the cache is doing; while it can't be reached `healthy` is False and the rest is what is known."""

@@ -133,9 +133,11 @@ class MemoryStore:
             self._streams[stream] = [*entries, (at, data)][-kept:], epoch
             return True
 
-    def entries(self, stream: str, after: Position = (0, 0)) -> list[tuple[Position, bytes]]:
+    def entries(
+        self, stream: str, after: Position = (0, 0), *, limit: int = 100
+    ) -> list[tuple[Position, bytes]]:
         held, _ = self._streams.get(stream, ([], 0))
-        return [entry for entry in held if entry[0] > after]
+        return [entry for entry in held if entry[0] > after][:limit]
 
     def stats(self) -> CacheStats:
         with self._lock:

@@ -5,6 +5,7 @@ Keys carry a hash tag, so that what one script touches shares a slot on a cluste
     chain:{SPX} contracts:{SPX} version:{SPX}    one chain; `contracts` is sent only when they changed
     status:{feed} events:{feed} symbols:{feed} reads:{feed}
     lease:{NAME} epoch:{NAME}
+    stream:{NAME} streamepoch:{NAME}             what append() keeps
     kv:KEY                                       what put() keeps
 """
 
@@ -173,9 +174,11 @@ class RedisStore:
             raise StaleWriter(f"{stream}: a later leader than epoch {epoch} writes it")
         return added > 0
 
-    def entries(self, stream: str, after: Position = (0, 0)) -> list[tuple[Position, bytes]]:
-        begin = f"({after[0]}-{after[1]}"
-        found = self._call(lambda: self._redis.xrange(f"stream:{{{stream}}}", min=begin))
+    def entries(
+        self, stream: str, after: Position = (0, 0), *, limit: int = 100
+    ) -> list[tuple[Position, bytes]]:
+        begin = f"{after[0]}-{after[1] + 1}"
+        found = self._call(lambda: self._redis.xrange(f"stream:{{{stream}}}", min=begin, count=limit))
         return [(_position(at), fields.get(b"data", b"")) for at, fields in found]
 
     # --- small values -----------------------------------------------------------------------------
