@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cache import Store
+from app.errors import GexError
 from app.feed.service import Feed
 from app.market.chain import Chain
 from app.models import SchwabConnection
@@ -34,6 +35,14 @@ def sign_in(oauth: OAuth) -> None:
     code, state = OAuth.read_redirect(approve(login.url))
     assert state == login.state
     oauth.exchange(code, login.code_verifier)
+
+
+def signed_in(oauth: OAuth) -> bool:
+    """Whether there is a login that works."""
+    try:
+        return bool(oauth.access_token())
+    except GexError:
+        return False
 
 
 def signed_in_at(base: str, folder: Path, **changed: Any) -> OAuth:

@@ -47,7 +47,7 @@ class StandInBroker:
         if accept:
             accept(self.customer)
         self.stored.append(code)
-        return Token("access", "refresh", 0, 0, 0)
+        return Token("access", "refresh", 0, 0)
 
     def life(self) -> TokenLife:
         return TokenLife()

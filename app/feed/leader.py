@@ -176,6 +176,9 @@ class Leader:
         """The updates by book. What was subscribed once and is dropped now trickles in for a moment: it is left out."""
         by_symbol: dict[str, list[OptionContent]] = {}
         owner, books = self._planner.owner, self._planner.books
+        owners = {owner.get(update.key) for update in updates}
+        if len(owners) == 1 and (whose := owners.pop()) in books:  # as nearly always
+            return [(books[whose], updates)]
         for update in updates:
             symbol = owner.get(update.key)
             if symbol in books:

@@ -14,6 +14,7 @@ from app.feed.contender import Contender
 from app.feed.leader import Leader
 from app.feed.lease import TTL_S, Lease
 from app.feed.observer import Listeners
+from app.market.scatter import warm_up as compile_scatter
 from app.schwab.oauth import OAuth
 from app.settings import SCHWAB_API, Settings
 
@@ -80,6 +81,7 @@ class Feed:
         return self._lease.confirmed
 
     def _run(self) -> None:
+        compile_scatter()  # before there is a lease to keep
         while not self._stop.is_set():
             if self._contender.acquired():
                 try:

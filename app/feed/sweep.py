@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -290,7 +290,7 @@ class Sweeper:
             return
         finally:
             self._board.reject({f"chain_{reason}": count for reason, count in rejected.items()})
-        unsettled = chain.take(chain.contracts.settle_ms > now_ms)
+        unsettled = replace(chain.take(chain.contracts.settle_ms > now_ms), rejected=dict(rejected))
         swept.book.merge(unsettled, window.first, window.last)
         swept.read_ms |= dict.fromkeys(window.dates, now_ms)
         swept.book.missing_expiries = swept.missing

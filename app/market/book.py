@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import date
 from typing import Any, NamedTuple
@@ -17,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.market.cells import Cells
 from app.market.chain import Chain, Contracts, Quotes, Session, Source, Underlying
+from app.market.scatter import columns_of, scatter
 from app.market.updates import UNSET, OptionUpdate, UnderlyingUpdate
 
 _DAY_MS = 86_400_000
@@ -61,6 +62,7 @@ class Book:
         self._rate, self._yield = math.nan, math.nan
         self._delayed = False
         self._underlying = Underlying(symbol)
+        self._rejected: dict[tuple[date, date], dict[str, int]] = {}
         self._rows(Contracts.empty(), Quotes.unknown(0), np.zeros(0, np.int8))
 
     def __len__(self) -> int:
@@ -106,6 +108,7 @@ class Book:
         """
         with self._lock:
             self._take_header(window)
+            self._note_rejected(window, first, last)
             names = window.contracts.symbol.astype(str).tolist()
             rows = np.array([self._index.get(name, -1) for name in names], np.int64)
             known = rows >= 0
@@ -135,6 +138,13 @@ class Book:
         if window.spot > 0 and (window.spot_ms > self._spot_ms or not self._spot_ms):
             self._spot, self._spot_ms = window.spot, window.spot_ms
             self._underlying = replace(window.underlying, symbol=self.symbol)
+
+    def _note_rejected(self, window: Chain, first: date, last: date) -> None:
+        """What the last sweep of each window could not read; other windows over the same dates are out of date."""
+        others = {
+            span: counts for span, counts in self._rejected.items() if span[1] < first or span[0] > last
+        }
+        self._rejected = {**others, (first, last): window.rejected}
 
     def _note_absent(self, present: NDArray[np.int64], first: date, last: date) -> int:
         expiry = self._contracts.expiry
@@ -166,29 +176,18 @@ class Book:
         self._contracts, self._quotes, self._absent = contracts, quotes, absent
         names = contracts.symbol.astype(str).tolist()
         self._index = {name: row for row, name in enumerate(names)}
-        self._cells = Cells(quotes)
+        self._columns = columns_of(quotes)
 
     # --- from the stream --------------------------------------------------------------------------
 
-    def apply(self, updates: Iterable[OptionUpdate], at_ms: int) -> int:
+    def apply(self, updates: Sequence[OptionUpdate], at_ms: int) -> int:
         """Streamed changes of contracts, heard at `at_ms`; how many were of contracts not in the book, or unusable.
 
         The first message of a contract is its image: from then on the stream keeps the row.
         """
-        refused = 0
         with self._lock:
-            index, cells = self._index, self._cells
-            for update in updates:
-                row = index.get(update.key)
-                if row is None:
-                    refused += 1
-                    continue
-                try:
-                    cells.write(row, update, at_ms)
-                except (ValueError, OverflowError):  # a time beyond 64 bits
-                    refused += 1
             self.dirty = True
-        return refused
+            return scatter(updates, self._index, self._columns, at_ms)
 
     def apply_underlying(self, update: UnderlyingUpdate) -> None:
         """Streamed changes of the underlying's own quote."""
@@ -249,6 +248,7 @@ class Book:
                 delayed=self._delayed,
                 underlying=self._underlying,
                 missing_expiries=self.missing_expiries,
+                rejected=dict(sum(map(Counter, self._rejected.values()), Counter[str]())),
             )
 
 

@@ -182,7 +182,7 @@ class Chain:
         delayed: True when the vendor marks its quotes as delayed.
         missing_expiries: listed expiry dates whose contracts have not been read yet: no sum over the chain is whole
             while this isn't 0.
-        rejected: contracts of the source that could not be read, counted by reason; the codec leaves it out.
+        rejected: contracts of the source that could not be read, counted by reason.
     """
 
     symbol: str

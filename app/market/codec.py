@@ -41,6 +41,7 @@ def encode_quotes(chain: Chain) -> bytes:
     header |= {name: getattr(chain, name) for name in _PLAIN_FIELDS}
     header |= {name: _or_none(getattr(chain, name)) for name in _FLOAT_FIELDS}
     header["underlying"] = asdict(chain.underlying)
+    header["rejected"] = chain.rejected
     return _pack(header, chain.quotes, QUOTE_COLUMNS)
 
 
@@ -55,10 +56,11 @@ def decode_quotes(data: bytes, contracts: Contracts) -> Chain:
     try:
         fields: dict[str, Any] = {name: header[name] for name in _PLAIN_FIELDS}
         fields |= {name: _or_nan(header[name]) for name in _FLOAT_FIELDS}
+        fields["rejected"] = {str(reason): int(n) for reason, n in header.get("rejected", {}).items()}
         return Chain(
             contracts=contracts, quotes=quotes, underlying=Underlying(**header["underlying"]), **fields
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"the chain's header is incomplete: {error}") from error
 
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.errors import DataError
+from app.market.updates import UNCHANGED
 from app.schwab.fields import EQUITIES, EQUITY_NUMBERS, OPTION_NUMBERS, OPTIONS
 from app.schwab.http import decode_json
 
@@ -24,24 +25,24 @@ MaybeTime = int | UnsetType
 
 
 class OptionContent(msgspec.Struct, gc=False, rename=OPTION_NUMBERS):
-    """One contract's changes; the attributes are those of app.market.updates.OptionUpdate."""
+    """One contract's changes: an app.market.updates.OptionUpdate."""
 
     key: str
-    bid: Maybe = UNSET
-    ask: Maybe = UNSET
-    last: Maybe = UNSET
-    volume: Maybe = UNSET
-    open_interest: Maybe = UNSET
-    volatility: Maybe = UNSET
-    bid_size: Maybe = UNSET
-    ask_size: Maybe = UNSET
-    last_size: Maybe = UNSET
-    delta: Maybe = UNSET
-    gamma: Maybe = UNSET
-    theta: Maybe = UNSET
-    vega: Maybe = UNSET
-    quote_ms: MaybeTime = UNSET
-    trade_ms: MaybeTime = UNSET
+    bid: float = UNCHANGED
+    ask: float = UNCHANGED
+    last: float = UNCHANGED
+    volume: float = UNCHANGED
+    open_interest: float = UNCHANGED
+    volatility: float = UNCHANGED
+    bid_size: float = UNCHANGED
+    ask_size: float = UNCHANGED
+    last_size: float = UNCHANGED
+    delta: float = UNCHANGED
+    gamma: float = UNCHANGED
+    theta: float = UNCHANGED
+    vega: float = UNCHANGED
+    quote_ms: float = UNCHANGED
+    trade_ms: float = UNCHANGED
 
 
 class EquityContent(msgspec.Struct, gc=False, rename=EQUITY_NUMBERS):
@@ -98,21 +99,23 @@ class Frame:
         return bool(self.options or self.equities)
 
 
-class _Data(msgspec.Struct):
-    service: str
-    content: msgspec.Raw
+class _Options(msgspec.Struct, tag_field="service", tag=OPTIONS):
+    content: list[OptionContent]
+    timestamp: int = 0
+
+
+class _Equities(msgspec.Struct, tag_field="service", tag=EQUITIES):
+    content: list[EquityContent]
     timestamp: int = 0
 
 
 class _Outer(msgspec.Struct):
-    data: list[_Data] | UnsetType = UNSET
+    data: list[_Options | _Equities] | UnsetType = UNSET
     response: list[Any] | UnsetType = UNSET
     notify: list[Any] | UnsetType = UNSET
 
 
 _outer = msgspec.json.Decoder(_Outer)
-_options = msgspec.json.Decoder(list[OptionContent])
-_equities = msgspec.json.Decoder(list[EquityContent])
 
 
 def decode_frame(text: bytes | str) -> Frame:
@@ -127,21 +130,12 @@ def decode_frame(text: bytes | str) -> Frame:
         frame.rejected["not_a_frame"] += 1
     for data in outer.data or ():
         frame.server_ms = max(frame.server_ms, data.timestamp)
-        _read_content(data.service, data.content, frame)
+        if isinstance(data, _Options):
+            frame.options = frame.options + data.content if frame.options else data.content
+        else:
+            frame.equities += data.content
     _read_rest(outer.response or (), outer.notify or (), frame)
     return frame
-
-
-def _read_content(service: str, raw: msgspec.Raw, frame: Frame) -> None:
-    try:
-        if service == OPTIONS:
-            frame.options += _options.decode(raw)
-        elif service == EQUITIES:
-            frame.equities += _equities.decode(raw)
-        else:
-            frame.rejected["unknown_service"] += 1
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        _mend_content(service, _json_or_none(bytes(raw), frame), frame)
 
 
 def _decode_slowly(text: bytes | str, frame: Frame) -> None:

@@ -198,14 +198,6 @@ class OAuth:
             refresh_expires_at=from_ms(round(token.login_ends_at * 1000)),
         )
 
-    def signed_in(self) -> bool:
-        """Whether there is a login that Schwab has not refused."""
-        try:
-            token = self._current()
-        except GexError:
-            return False
-        return token is not None and not token.refused
-
     def signed_out(self) -> bool:
         """Whether there certainly is no login: it was never made, or was taken back."""
         try:
@@ -299,7 +291,7 @@ class OAuth:
             life = float(answer.get("expires_in", _DEFAULT_LIFE_S))
         except (TypeError, ValueError):
             life = _DEFAULT_LIFE_S
-        return Token(access, refresh, signed_in_at, now, now + life, self._audience)
+        return Token(access, refresh, signed_in_at, now + life, self._audience)
 
 
 def check_callback(url: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import orjson
@@ -36,7 +36,6 @@ class Token:
     access: str
     refresh: str
     signed_in_at: float
-    issued_at: float
     expires_at: float
     audience: str = ""
     refused: bool = False
@@ -99,7 +98,8 @@ class TokenStore:
             return None
         clear = self._cipher.unseal(sealed)
         try:
-            token = Token(**orjson.loads(clear))
+            kept = orjson.loads(clear)
+            token = Token(**{field.name: kept[field.name] for field in fields(Token) if field.name in kept})
         except (TypeError, ValueError) as error:
             raise trouble(SignInNeeded, "login_unreadable") from error
         redact.learn(token.access, token.refresh)

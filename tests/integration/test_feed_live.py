@@ -15,7 +15,7 @@ from app.market.chain import Chain
 from app.schwab.chains import parse_chain_json
 from app.schwab.rest import Rest
 from app.simulator.control import Control
-from tests.feeding import oauth_at, running_feed, settings_at, sign_in
+from tests.feeding import oauth_at, running_feed, settings_at, sign_in, signed_in
 from tests.simulation import running_simulator
 from tests.support import clean_environment, eventually, process
 
@@ -156,7 +156,7 @@ def test_a_login_that_is_taken_back_ends_the_stream(
 def test_the_demo_signs_itself_in(base: str, memory: Store, tmp_path: Path) -> None:
     with running_feed(base, memory, tmp_path, automatic=True) as running:
         running.whole()
-        assert running.oauth.signed_in()
+        assert signed_in(running.oauth)
 
 
 def test_without_a_login_it_says_so_and_goes_on_once_somebody_signs_in(

@@ -25,7 +25,7 @@ from app.services import Services, build_services
 from app.settings import Settings
 from app.simulator import APP_SECRET
 from app.simulator.person import approve
-from tests.feeding import default_settings_at
+from tests.feeding import default_settings_at, signed_in
 from tests.simulation import running_simulator
 from tests.support import free_port
 
@@ -142,7 +142,7 @@ def test_a_pasted_address_does_the_same(product: Deployment) -> None:
     answer = product.browser.post(f"{product.url}/login/paste", data={"address": f"  {back}\n"})
 
     assert urlsplit(answer.url).path == "/gex/SPX"
-    assert product.services.oauth.signed_in()
+    assert signed_in(product.services.oauth)
 
 
 def test_a_code_works_once(product: Deployment) -> None:
@@ -175,7 +175,7 @@ def test_another_browser_gets_nowhere_with_the_address(product: Deployment) -> N
 
     assert answer.status_code == 400
     assert "another browser" in answer.text
-    assert not product.services.oauth.signed_in()
+    assert not signed_in(product.services.oauth)
 
 
 def test_a_wrong_secret_is_named(schwab: str, callback_port: int, redis_url: str, tmp_path: Path) -> None:
@@ -188,11 +188,11 @@ def test_a_wrong_secret_is_named(schwab: str, callback_port: int, redis_url: str
 
 def test_disconnecting_deletes_the_login(product: Deployment) -> None:
     product.come_back(approve(product.begin()))
-    assert product.services.oauth.signed_in()
+    assert signed_in(product.services.oauth)
 
     product.browser.post(f"{product.url}/login/disconnect")
 
-    assert not product.services.oauth.signed_in()
+    assert not signed_in(product.services.oauth)
 
 
 def test_no_secret_reaches_log_or_cache(

@@ -14,7 +14,7 @@ from app.errors import AuthError, BrokerError, SignInNeeded
 from app.schwab.oauth import OAuth
 from app.simulator.control import Control
 from app.simulator.person import approve
-from tests.feeding import oauth_at, sign_in, signed_in_at
+from tests.feeding import oauth_at, sign_in, signed_in, signed_in_at
 from tests.simulation import running_simulator
 from tests.support import eventually
 
@@ -56,7 +56,7 @@ def accepted(base: str, token: str) -> bool:
 
 def test_a_sign_in_brings_a_token_that_the_server_takes(base: str, oauth: OAuth) -> None:
     assert accepted(base, oauth.access_token())
-    assert oauth.signed_in()
+    assert signed_in(oauth)
     assert len(oauth.customer_id()) == 64
 
 
@@ -68,7 +68,7 @@ def test_pkce_is_checked_end_to_end(tmp_path: Path) -> None:
         with pytest.raises(AuthError):
             oauth.exchange(code, "x" * 64)
         sign_in(oauth)
-        assert oauth.signed_in()
+        assert signed_in(oauth)
 
 
 def test_without_pkce_no_challenge_is_sent(base: str, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_the_login_of_another_app_or_server_is_never_used(oauth: OAuth, tmp_path
     other = oauth_at("http://127.0.0.1:9", tmp_path)
     with pytest.raises(SignInNeeded):
         other.access_token()
-    assert not other.signed_in()
+    assert not signed_in(other)
 
 
 def test_without_a_login_the_error_says_where_to_sign_in(base: str, tmp_path: Path) -> None:
@@ -172,10 +172,10 @@ def test_a_login_that_is_over_asks_for_a_person_and_leaves_schwab_alone(
     for other in (oauth, oauth_at(base, tmp_path, clock=clock)):
         with pytest.raises(SignInNeeded):
             other.access_token()
-        assert not other.signed_in()
+        assert not signed_in(other)
     assert control.state()["requests"]["/v1/oauth/token"] == asked
     sign_in(oauth)
-    assert oauth.signed_in()
+    assert signed_in(oauth)
 
 
 @pytest.mark.parametrize("status", [403, 429, 500, 503])
@@ -196,9 +196,9 @@ def test_while_the_old_token_lives_an_outage_costs_nothing(
 
 def test_signing_out_reaches_every_process(base: str, oauth: OAuth, tmp_path: Path) -> None:
     other = oauth_at(base, tmp_path)
-    assert other.signed_in()
+    assert signed_in(other)
     oauth.sign_out()
-    eventually(lambda: not other.signed_in(), 5)
+    eventually(lambda: not signed_in(other), 5)
 
 
 def test_nobody_listening_is_a_broker_error(tmp_path: Path) -> None:

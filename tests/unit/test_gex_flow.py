@@ -12,7 +12,7 @@ from app.gex.attribution import attribute
 from app.gex.incremental import Engine
 from app.gex.params import Side
 from app.market.chain import Chain
-from app.market.flow import signed_size
+from app.market.scatter import signed_size
 from tests import chains
 
 FLOW = Params(weight="flow")

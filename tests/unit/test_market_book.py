@@ -12,7 +12,7 @@ import pytest
 from app.market.book import Book
 from app.market.calendar import settle_ms
 from app.market.chain import Chain, Contracts, Quotes, Underlying
-from app.market.flow import signed_size
+from app.market.scatter import signed_size
 from app.market.symbols import OptionSymbol
 from app.schwab.frames import EquityContent, OptionContent
 
@@ -319,3 +319,12 @@ def test_a_book_goes_on_from_what_another_published() -> None:
     book.merge(window(CALL), DAY, DAY)
     left = set(book.snapshot(NOW).contracts.symbol)
     assert left == {CALL.encode(), FAR.encode()}, "what the first sweep of its dates doesn't name is gone"
+
+
+def test_what_a_window_could_not_read_is_counted_until_it_is_read_again() -> None:
+    book = Book("SPX")
+    book.merge(replace(window(CALL), rejected={"contradictory": 2}), DAY, DAY)
+    book.merge(replace(window(FAR), rejected={"contradictory": 1, "duplicate": 1}), LATER, LATER)
+    assert book.snapshot(NOW).rejected == {"contradictory": 3, "duplicate": 1}
+    book.merge(window(CALL, FAR), DAY, LATER)
+    assert book.snapshot(NOW).rejected == {}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -54,6 +55,12 @@ def test_unknown_stays_unknown() -> None:
     assert np.isnan(again.dividend_yield)
     assert again.quotes.quote_ms[0] == 0
     assert again.underlying.bid is None
+
+
+def test_what_could_not_be_read_is_still_counted_behind_the_cache() -> None:
+    chain = replace(small_chain([1.0]), rejected={"duplicate": 2})
+    again = decode_quotes(encode_quotes(chain), chain.contracts)
+    assert again.rejected == {"duplicate": 2}
 
 
 def test_quotes_are_not_read_with_other_contracts() -> None:

@@ -9,10 +9,10 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import UNSET
 
+from app.market.updates import STREAMED, UNCHANGED
 from app.schwab.fields import EQUITY_NUMBERS, OPTION_NUMBERS
-from app.schwab.frames import decode_frame
+from app.schwab.frames import OptionContent, decode_frame
 from app.schwab.stream import MAX_REQUEST_BYTES, chunks
 
 KEY = "SPXW  251208C06880000"
@@ -44,11 +44,23 @@ def test_an_image_carries_the_fields_by_name() -> None:
     assert not frame.rejected
 
 
-def test_what_did_not_change_is_unset() -> None:
+def test_what_did_not_change_is_said_so() -> None:
     (update,) = decode_frame(data({"key": KEY, "2": 1.5})).options
     assert update.bid == 1.5
-    assert update.ask is UNSET
-    assert update.quote_ms is UNSET
+    assert update.ask == UNCHANGED
+    assert update.quote_ms == UNCHANGED
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "1" + "0" * 400, "-1" + "0" * 400])
+def test_no_number_of_the_wire_passes_for_unchanged(text: str) -> None:
+    frame = decode_frame(data({"key": KEY, "2": 1.5}).replace(b"1.5", text.encode()))
+    assert all(math.isnan(update.bid) for update in frame.options)
+    assert (len(frame.options), frame.rejected["bad_field"]) == (1, 1)
+
+
+def test_the_fields_are_in_the_order_that_the_chain_takes_them_in() -> None:
+    assert OptionContent.__struct_fields__ == ("key", *STREAMED)
+    assert set(STREAMED) == set(OPTION_NUMBERS)
 
 
 def test_an_index_is_read_from_the_equities_service() -> None:

@@ -14,7 +14,7 @@ from app.errors import SettingsError, SignInNeeded
 from app.schwab.tokens import Token, TokenCipher, TokenStore
 from app.slots import FileSlot
 
-TOKEN = Token("I0.access-secret@", "refresh-secret@", 1000.0, 1000.0, 2800.0, "app")
+TOKEN = Token("I0.access-secret@", "refresh-secret@", 1000.0, 2800.0, "app")
 
 
 def store_in(folder: Path, key: str = "") -> TokenStore:
