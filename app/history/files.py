@@ -73,7 +73,7 @@ class DayFolder:
     def write(self, key: Key, batch: pa.RecordBatch) -> None:
         """Add one moment, durably: once this returns it survives a crash of process and machine."""
         epoch = batch.column("epoch")[0].as_py()
-        _write(pa.Table.from_batches([batch]), self.path / f"{key.slot_ms}-{key.seq}-{epoch}{SUFFIX}")
+        write(pa.Table.from_batches([batch]), self.path / f"{key.slot_ms}-{key.seq}-{epoch}{SUFFIX}")
 
     def merge(self) -> None:
         """Make one file of the loose ones."""
@@ -81,7 +81,7 @@ class DayFolder:
             loose = self.loose()
             if loose:
                 name = f"{_MERGED}{loose[0].stem}-{loose[-1].stem}{SUFFIX}"
-                _write(ordered(_tables(loose)), self.path / name)
+                write(ordered(_tables(loose)), self.path / name)
                 _remove(loose)
 
     def compact(self) -> None:
@@ -89,7 +89,7 @@ class DayFolder:
         with self._locked():
             files = self.files()
             if files and not self.compacted:
-                _write(ordered(_tables(files)), self.path / WHOLE)
+                write(ordered(_tables(files)), self.path / WHOLE)
                 _remove(file for file in files if file.name != WHOLE)
 
     @contextlib.contextmanager
@@ -129,7 +129,9 @@ class Folder:
 
     def all_days(self) -> list[DayFolder]:
         """Every day of every symbol, oldest first."""
-        return sorted((day for symbol in self.symbols() for day in self.days(symbol)), key=lambda day: day.day)
+        return sorted(
+            (day for symbol in self.symbols() for day in self.days(symbol)), key=lambda day: day.day
+        )
 
     def remove(self, day: DayFolder) -> None:
         """Delete a day."""
@@ -182,13 +184,18 @@ def _named(file: Path) -> Key | None:
     return Key(int(parts[0]), int(parts[1]))
 
 
-def _write(table: pa.Table, target: Path) -> None:
-    """Into a temporary file, to the disk, then under its name, and that to the disk: there is never half a file."""
+def write(table: pa.Table, target: Path) -> None:
+    """Into a temporary file, to the disk, then under its name, and that to the disk: there is never half a file.
+
+    Raises OSError.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with temporary.open("wb") as file:
-            pq.write_table(table, file, row_group_size=max(1, _group(table)), **parquet_options())
+            pq.write_table(
+                table, file, row_group_size=max(1, _group(table)), **parquet_options(table.schema.names)
+            )
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
@@ -220,7 +227,9 @@ def _remove(files: Iterable[Path]) -> None:
 
 def _names(folder: Path, prefix: str) -> list[str]:
     try:
-        return [entry.name for entry in os.scandir(folder) if entry.name.startswith(prefix) and entry.is_dir()]
+        return [
+            entry.name for entry in os.scandir(folder) if entry.name.startswith(prefix) and entry.is_dir()
+        ]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

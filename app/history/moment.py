@@ -78,7 +78,7 @@ def moment_of(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: 
 
 def _naive(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: Params) -> Snapshot:
     strikes = _strikes(row)
-    dates = sorted({day for day in of_all["map_expiry"] or ()}) if params.bucket == "all" else []
+    dates = sorted(set(of_all["map_expiry"] or ())) if params.bucket == "all" else []
     return Snapshot(
         symbol=symbol,
         spot=row["spot"],
@@ -112,7 +112,9 @@ def _strikes(row: dict[str, Any]) -> StrikeTable:
     names = ("call_gex", "put_gex", "call_oi", "put_oi", "call_volume", "put_volume")
     columns = {name: _floats(row[f"strike_{name}"]) for name in names}
     unknown = np.full(len(strike), np.nan)
-    return StrikeTable(strike, **{name: c if len(c) == len(strike) else unknown for name, c in columns.items()})
+    return StrikeTable(
+        strike, **{name: c if len(c) == len(strike) else unknown for name, c in columns.items()}
+    )
 
 
 def _profile_spot(row: dict[str, Any]) -> F64:
@@ -157,12 +159,20 @@ def _heatmap(row: dict[str, Any], strike: F64, dates: int) -> F64:
 
 def _turned(naive: Snapshot, row: dict[str, Any], params: Params) -> Snapshot:
     """The same under another side, unit and walls, as far as that follows from the row."""
-    sided = _inverted(naive) if params.side == "inverted" else _long(naive) if params.side == "long" else naive
+    sided = (
+        _inverted(naive) if params.side == "inverted" else _long(naive) if params.side == "long" else naive
+    )
     if params.walls == "net":
         call, put = walls(sided.strikes.strike, sided.strikes.call_gex, sided.strikes.put_gex, "net")
         recorded = (row["call_wall_net"], row["put_wall_net"])
         # the row's own where the side is the row's: they were found before rounding
-        call, put = recorded if params.side == "naive" else recorded[::-1] if params.side == "inverted" else (call, put)
+        call, put = (
+            recorded
+            if params.side == "naive"
+            else recorded[::-1]
+            if params.side == "inverted"
+            else (call, put)
+        )
         sided = replace(sided, levels=replace(sided.levels, call_wall=call, put_wall=put))
     return _per_point(sided) if params.unit == "per_point" else sided
 
@@ -178,7 +188,9 @@ def _long(naive: Snapshot) -> Snapshot:
     net = None if levels.call_gex is None or put is None else levels.call_gex + put
     return replace(
         naive,
-        levels=replace(levels, put_gex=put, net_gex=net, flip=None, flips=(), flip_band=None, greeks=GreekTotals()),
+        levels=replace(
+            levels, put_gex=put, net_gex=net, flip=None, flips=(), flip_band=None, greeks=GreekTotals()
+        ),
         strikes=replace(strikes, put_gex=-strikes.put_gex),
         expiries=tuple(replace(row, net_gex=row.gross_gex) for row in naive.expiries),
         heatmap_expiries=(),
@@ -199,12 +211,19 @@ def _per_point(snapshot: Snapshot) -> Snapshot:
 def _scaled(snapshot: Snapshot, sign: float, factor: float) -> Snapshot:
     """Every gamma exposure times `factor`; those of the other greeks, which have no unit to choose, times `sign`."""
     levels, strikes = snapshot.levels, snapshot.strikes
-    gex = {name: _times(getattr(levels, name), factor) for name in ("net_gex", "call_gex", "put_gex")}
-    greeks = {name: _times(getattr(levels.greeks, name), sign) for name in ("dex", "vex", "chex_day", "chex_hour")}
-    gross = _times(levels.gross_gex, abs(factor))
+    greeks = {
+        name: _times(getattr(levels.greeks, name), sign) for name in ("dex", "vex", "chex_day", "chex_hour")
+    }
     return replace(
         snapshot,
-        levels=replace(levels, gross_gex=gross, greeks=GreekTotals(**greeks), **gex),
+        levels=replace(
+            levels,
+            net_gex=_times(levels.net_gex, factor),
+            call_gex=_times(levels.call_gex, factor),
+            put_gex=_times(levels.put_gex, factor),
+            gross_gex=_times(levels.gross_gex, abs(factor)),
+            greeks=GreekTotals(**greeks),
+        ),
         strikes=replace(strikes, call_gex=factor * strikes.call_gex, put_gex=factor * strikes.put_gex),
         expiries=tuple(
             replace(row, net_gex=_times(row.net_gex, factor), gross_gex=_times(row.gross_gex, abs(factor)))

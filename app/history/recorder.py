@@ -7,14 +7,17 @@ is not recorded: a gap stays a gap.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
 
 from app.cache.base import Store
 from app.feed.observer import Listener, Seat, Sight
 from app.gex import Surface
 from app.gex.attribution import Attribution, attribute
 from app.history.files import Folder
-from app.history.row import Key, Origin, batch_of, day_of, heard_ms
+from app.history.row import START, Key, Origin, batch_of, day_of, heard_ms
 from app.history.tail import Tail
 from app.history.watch import Watch
 from app.history.writer import Limits, Writer
@@ -36,7 +39,7 @@ class Rules:
     """
 
     interval_ms: int = 60_000
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 class Recorder(Listener):
@@ -114,7 +117,7 @@ class Recorder(Listener):
         if watch is None:
             day = self._folder.day(symbol, day_of(Key(at_ms)))
             moments = self._tail.moments(symbol)
-            watch = self._watches[symbol] = Watch(max([*_keys(day.keys), *moments], default=Key(0)))
+            watch = self._watches[symbol] = Watch(max([*_keys(day.keys), *moments], default=START))
             self._writer.catch_up(symbol, moments)
         return watch
 
@@ -133,10 +136,10 @@ class Recorder(Listener):
             )
 
 
-def _keys(read: object) -> list[Key]:
+def _keys(read: Callable[[], Iterable[Key]]) -> list[Key]:
     """The day's keys; none where the folder can't be read: the writer says so."""
     try:
-        return list(read())  # type: ignore[operator]
-    except Exception as error:  # whatever a damaged file causes
+        return list(read())
+    except (OSError, pa.ArrowException) as error:
         log.warning("the recorded day can't be read: %s", error)
         return []

@@ -44,6 +44,9 @@ class Key:
     seq: int = 0
 
 
+START = Key(0)  # before every moment
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What a moment carries beside its numbers.
@@ -62,10 +65,8 @@ class Origin:
 
 def batch_of(surface: Surface, whole: Snapshot, origin: Origin) -> pa.RecordBatch:
     """The rows of one moment. `whole` is the surface under default conventions: the row of bucket "all"."""
-    rows = [_row(surface.chain, whole, origin)]
-    for bucket in BUCKETS:
-        if bucket != "all":
-            rows.append(_row(surface.chain, expose(surface, Params(bucket=bucket)), origin))
+    snapshots = [whole, *(expose(surface, Params(bucket=bucket)) for bucket in BUCKETS if bucket != "all")]
+    rows = [_row(surface.chain, snapshot, origin) for snapshot in snapshots]
     columns = [pa.array([row[field.name] for row in rows], field.type, from_pandas=False) for field in SCHEMA]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
@@ -153,7 +154,11 @@ def _strikes(snapshot: Snapshot) -> dict[str, Any]:
 def _profile(snapshot: Snapshot) -> dict[str, Any]:
     spots = snapshot.profile_spot
     ends = (float(spots[0]), float(spots[-1])) if len(spots) else (None, None)
-    return {"profile_low": ends[0], "profile_high": ends[1], "profile_gex": _rounded(snapshot.profile_gex, _step(snapshot, PROFILE_RESOLUTION))}
+    return {
+        "profile_low": ends[0],
+        "profile_high": ends[1],
+        "profile_gex": _rounded(snapshot.profile_gex, _step(snapshot, PROFILE_RESOLUTION)),
+    }
 
 
 def _change(origin: Origin) -> dict[str, Any]:

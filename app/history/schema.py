@@ -6,6 +6,7 @@ profile are float32, rounded to 1e-8 of the row's gross exposure (the profile: 1
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -108,20 +109,27 @@ SCHEMA = pa.schema(list(FIELDS.items()), metadata={"gex_history": str(VERSION)})
 OF_ALL_ONLY = frozenset({*CHANGE, *EXPIRIES, *MAP, "strike_call_volume", "strike_put_volume"})
 SCALARS = tuple(name for name, kind in FIELDS.items() if not pa.types.is_list(kind) or name == "flips")
 _NOISY = [name for name, kind in FIELDS.items() if kind in (_F64, pa.list_(_F32))]
-_STEADY = {"strike_call_oi", "strike_put_oi", "expiry_open_interest", "strike_call_volume", "strike_put_volume"}
+_STEADY = {
+    "strike_call_oi",
+    "strike_put_oi",
+    "expiry_open_interest",
+    "strike_call_volume",
+    "strike_put_volume",
+}
 
 
-def parquet_options() -> dict[str, Any]:
-    """How the columns are packed: bytes of floats apart from each other, what repeats by dictionary."""
-    split = [_leaf(name) for name in _NOISY if name not in _STEADY]
+def parquet_options(names: Iterable[str]) -> dict[str, Any]:
+    """How these columns are packed: bytes of floats apart from each other, what repeats by dictionary."""
+    split = {name for name in _NOISY if name not in _STEADY}
     return {
         "compression": "zstd",
         "compression_level": 6,
-        "use_byte_stream_split": split,
-        "use_dictionary": [_leaf(name) for name in FIELDS if _leaf(name) not in split],
+        "use_byte_stream_split": [_leaf(name) for name in names if name in split],
+        "use_dictionary": [_leaf(name) for name in names if name not in split],
         "write_statistics": ["minute", "seq", "bucket"],
     }
 
 
 def _leaf(name: str) -> str:
-    return f"{name}.list.element" if pa.types.is_list(FIELDS[name]) else name
+    kind = FIELDS.get(name)
+    return f"{name}.list.element" if kind is not None and pa.types.is_list(kind) else name

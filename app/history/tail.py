@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from app.cache.base import Store
 from app.errors import CacheError
-from app.history.row import Key
+from app.history.row import START, Key
 from app.history.schema import SCHEMA, VERSION
 
 KEPT = 420  # a day of minutes and some crossings
@@ -29,7 +30,7 @@ def append(store: Store, symbol: str, key: Key, batch: pa.RecordBatch, epoch: in
 class _Held:
     after: Key
     moments: Moments = field(default_factory=dict)
-    read: Key = Key(0)
+    read: Key = START
 
 
 class Tail:
@@ -40,7 +41,7 @@ class Tail:
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}
 
-    def moments(self, symbol: str, after: Key = Key(0)) -> Moments:
+    def moments(self, symbol: str, after: Key = START) -> Moments:
         """The moments behind a key, in order; while the cache can't be read, those that were read before."""
         with self._lock:
             held = self._held.get(symbol)
@@ -48,10 +49,8 @@ class Tail:
                 held = self._held[symbol] = _Held(after, read=after)
             held.after = after
             held.moments = {key: batch for key, batch in held.moments.items() if key > after}
-            try:
+            with suppress(CacheError):  # the cache's own state is shown elsewhere
                 self._read(symbol, held)
-            except CacheError:
-                pass  # the cache's own state is shown elsewhere
             return dict(held.moments)
 
     def _read(self, symbol: str, held: _Held) -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from app.gex.snapshot import Levels
-from app.history.row import Key
+from app.history.row import START, Key
 
 CROSSED = ("flip", "call_wall", "put_wall")
 # A level counts as crossed again once spot has been this far from it, or a minute has passed: not at every tick around it.
@@ -18,10 +18,10 @@ class Watch:
     """What was recorded last of one underlying, and on which side of its levels spot stood.
 
     Attributes:
-        last: the key recorded last; Key(0) before the first.
+        last: the key recorded last; START before the first.
     """
 
-    last: Key = Key(0)
+    last: Key = START
     levels: dict[str, float] = field(default_factory=dict)
     sides: dict[str, bool] = field(default_factory=dict)
     resting: set[str] = field(default_factory=set)
@@ -32,7 +32,9 @@ class Watch:
 
     def crossing(self, spot: float) -> bool:
         """Whether spot stands on another side of a level than when it was looked at last."""
-        return any(self._side(name, spot) != side for name, side in self.sides.items() if name not in self.resting)
+        return any(
+            self._side(name, spot) != side for name, side in self.sides.items() if name not in self.resting
+        )
 
     def look(self, levels: Levels, spot: float | None) -> tuple[str, ...]:
         """Take in new levels; which of them spot has crossed since the look before."""
@@ -43,7 +45,9 @@ class Watch:
         if spot is None or math.isnan(spot):
             return ()
         self.sides = {name: self._side(name, spot) for name in self.levels}
-        crossed = [n for n, side in self.sides.items() if n in before and before[n] != side and n not in resting]
+        crossed = [
+            n for n, side in self.sides.items() if n in before and before[n] != side and n not in resting
+        ]
         near = {name for name in resting if name in self.levels and self._near(name, spot)}
         self.resting = near.union(crossed)
         return tuple(crossed)

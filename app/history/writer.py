@@ -17,9 +17,8 @@ from app.errors import CacheError, HistoryError, StaleWriter
 from app.feed.observer import Seat
 from app.history import tail
 from app.history.files import DayFolder, Folder
-from app.history.row import Key, day_of
-from app.market.calendar import close_time, exchange_day
-from app.market.calendar import EXCHANGE_TZ, from_ms
+from app.history.row import START, Key, day_of
+from app.market.calendar import EXCHANGE_TZ, close_time, exchange_day, from_ms
 
 log = logging.getLogger(__name__)
 
@@ -243,4 +242,4 @@ def _over(day: DayFolder, now_ms: int, today: date) -> bool:
     now = from_ms(now_ms).astimezone(EXCHANGE_TZ)
     if day.day > today or now.time() <= close_time(day.day):
         return False
-    return now_ms - max(day.keys(), default=Key(0)).slot_ms > _QUIET_MS
+    return now_ms - max(day.keys(), default=START).slot_ms > _QUIET_MS
