@@ -107,7 +107,7 @@ def _outage(
     leave: Callable[[EmbeddedRedis], None],
     come_back: Callable[[EmbeddedRedis], None],
 ) -> Outage:
-    source = Source(made)
+    source = Source(made, "SPX")
     eventually(source.agrees, 30, "the cache equals the source before the fault")
     items, began = made.schwab.state()["items"], time.monotonic()
     leave(made.redis)
@@ -119,20 +119,56 @@ def _outage(
     return Outage(badge, equal, rate)
 
 
+@row(8, "Redis full, READONLY, FLUSHALL", "counted, refilled within 2 s")
+def refusing(quick: bool) -> Outcome:
+    """Redis refuses writes for a while, in two ways, and loses its data; two workers contend."""
+    faults = {
+        "full": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "256mb")),
+        "READONLY": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+        "FLUSHALL": (("PING",), ("FLUSHALL",)),
+    }
+    said, fine = [], True
+    with site("--symbols", "AAPL", "--rate-limit", "0") as made, made.server(SYMBOLS="AAPL"):
+        source = Source(made, "AAPL")
+        for name, (break_it, mend_it) in faults.items():
+            for seconds in (1,) if quick else (1, 6, 10):
+                slowest, counted = _refuse(made, source, break_it, mend_it, seconds)
+                fine = fine and slowest <= 2 and (counted > 0 or name == "FLUSHALL")
+                said.append(f"{name} {seconds} s: {counted} writes counted, equal after {slowest:.2f} s")
+        state = made.schwab.state()
+    said.append(f"{state['logins']} login at the streamer in all")
+    return Outcome("; ".join(said), fine and state["logins"] == 1)
+
+
+def _refuse(
+    made: Site, source: Source, break_it: tuple[str, ...], mend_it: tuple[str, ...], seconds: float
+) -> tuple[float, int]:
+    """Seconds until the cache equals the source again, and how many writes were counted as failed."""
+    eventually(source.agrees, 30, "the cache equals the source before the fault")
+    failed = status(made.store).writes_failed
+    made.command(*break_it)
+    time.sleep(seconds)
+    made.command(*mend_it)
+    took = seconds_until(source.agrees, 30, "the cache equals the source")
+    time.sleep(1.5)  # until the feed has reported
+    return took, status(made.store).writes_failed - failed
+
+
 class Source:
     """What Schwab itself says of the expiry that streams most, against what the cache holds.
 
     The simulator shows everybody the same prices within one tick; rows of the same quote time must be the same row.
     """
 
-    def __init__(self, made: Site) -> None:
+    def __init__(self, made: Site, symbol: str) -> None:
+        self._symbol = symbol
         oauth = oauth_at(made.url, made.data)
         self._rest = Rest(oauth, api_url=made.url)
         self._store = open_store(made.redis.url, embedded=True)
         self._day = self._busiest()
 
     def _busiest(self) -> date:
-        loaded = self._store.load("SPX")
+        loaded = self._store.load(self._symbol)
         assert loaded is not None
         days, counts = np.unique(
             loaded.chain.contracts.expiry[loaded.chain.quotes.streaming], return_counts=True
@@ -142,10 +178,10 @@ class Source:
 
     def agrees(self) -> bool:
         """Whether every streamed contract of the nearest expiry reads as at Schwab, no quote behind by over two ticks."""
-        loaded = self._store.load("SPX")
+        loaded = self._store.load(self._symbol)
         if loaded is None or loaded.stale:
             return False
-        truth = parse_chain_json(self._rest.chain("SPX", self._day, self._day))
+        truth = parse_chain_json(self._rest.chain(self._symbol, self._day, self._day))
         chain = loaded.chain
         _, here, there = np.intersect1d(
             chain.contracts.symbol, truth.contracts.symbol, assume_unique=True, return_indices=True

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import redis
 import requests
 
 from app.cache import Store, open_store
@@ -52,12 +53,22 @@ class Site:
         }  # fmt: skip
         return given | more
 
+    def command(self, *words: str) -> None:
+        """Tell Redis something directly."""
+        with contextlib.closing(redis.Redis.from_url(self.redis.url)) as client:
+            client.execute_command(*words)
+
+    def empty_redis(self) -> None:
+        """Redis forgets everything."""
+        self.command("FLUSHALL")
+
     @contextlib.contextmanager
-    def feed(self, **settings: str) -> Iterator[int]:
-        """`python -m app feed`, live; its process id."""
+    def feed(self, *, wait: bool = True, **settings: str) -> Iterator[int]:
+        """`python -m app feed`, live unless told not to `wait` for that; its process id."""
         environment = clean_environment(**self.environment(**settings))
         with process("feed", env=environment, log=self.data / "feed.log") as child:
-            eventually(lambda: streams(self.store, settings["SYMBOLS"]), 60, "the feed streams")
+            if wait:
+                eventually(lambda: streams(self.store, settings["SYMBOLS"]), 60, "the feed streams")
             yield child.pid
 
     @contextlib.contextmanager
@@ -169,8 +180,7 @@ class Load:
             else:
                 code = session.get(self.url + path, timeout=30)
         except requests.RequestException as error:
-            cause = error.__context__ or error
-            return Answer(at, path, 0, time.monotonic() - at, f"{type(error).__name__}: {cause}"[:120])
+            return Answer(at, path, 0, time.monotonic() - at, str(error)[-160:])
         return Answer(at, path, code.status_code, time.monotonic() - at)
 
     def summary(self) -> str:
