@@ -52,7 +52,7 @@ def install(server: Flask, services: Services) -> Dash:
         ],
     )
     app.layout = _layout
-    callbacks.live.register(app, services.results, services.alerts)
+    callbacks.live.register(app, services.results, services.alerts, followed)
     callbacks.navigation.register(app, followed)
     server.add_url_rule("/method", "method_page", app.first_html)
     server.add_url_rule(

@@ -74,19 +74,22 @@
     listen();
   }
 
+  /** The levels that are drawn as lines: a comparison's own, else those of the strip. */
+  const marks = (answer) => answer.marks || answer.levels;
+
   function renderPanels(answer) {
     const colors = gex.theme.tokens();
     const width = box().clientWidth;
     const frame = gex.layout.frame(answer.panels, width, Math.max(MIN_HEIGHT, box().clientHeight));
-    const range = drawn.zoom || gex.axis.follow(drawn.range, answer.range, answer.levels.spot);
+    const range = drawn.zoom || gex.axis.follow(drawn.range, answer.range, marks(answer).spot);
     if (!drawn.zoom) drawn.range = range;
     hold(frame, range);
     const looks = look(frame, range, colors);
     if (looks === drawn.looks && drawn.listening === plot()) return;
     const layout = gex.layout.layout(frame, range, drawn.held, colors);
-    const marks = gex.lines.draw(frame, range, answer.levels, colors);
-    layout.shapes = marks.shapes;
-    layout.annotations.push(...marks.annotations);
+    const drawnMarks = gex.lines.draw(frame, range, marks(answer), colors);
+    layout.shapes = drawnMarks.shapes;
+    layout.annotations.push(...drawnMarks.annotations);
     Object.assign(drawn, { frame, looks, shown: range, size: frame });
     document.getElementById("page").toggleAttribute("data-zoomed", Boolean(drawn.zoom));
     box().style.minHeight = `${frame.height}px`;
@@ -97,9 +100,9 @@
   /** Everything that the picture is made of, as a text: the same text is the same picture, and drawing is dear. */
   function look({ width, height, panels }, range, colors) {
     const { answer, held } = drawn;
-    const { spot, flips, flip_band, call_wall, put_wall } = answer.levels;
-    const marks = [spot, flips, flip_band, call_wall, put_wall];
-    return JSON.stringify([width, height, panels, range, held, marks, colors, answer.traces]);
+    const { spot, flips, flip_band, call_wall, put_wall } = marks(answer);
+    const lines = [spot, flips, flip_band, call_wall, put_wall];
+    return JSON.stringify([width, height, panels, range, held, lines, colors, answer.traces]);
   }
 
   /** Each panel's horizontal range, from what is visible. */

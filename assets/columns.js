@@ -57,6 +57,7 @@
     move: (value) => unknownOr(value, () => `\u00b1${f().price(value, 1)}`),
     share: (value) => f().percent(value),
     dollars: (value) => f().dollars(value, true),
+    gross: (value) => f().dollars(value),
     integer: (value) => f().integer(value),
     number: (value) => unknownOr(value, () => f().price(value, 3)),
     span: (value) => f().span(value),

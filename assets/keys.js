@@ -70,7 +70,7 @@
     const target = event.target;
     const menu = target.closest?.("details.dropdown");
     // the list of dates stays open: several are often chosen
-    closeMenus(target.closest?.(".menu a") && menu?.id !== "dates-menu" ? null : menu);
+    closeMenus(target.closest?.(".menu a") && !["dates-menu", "others-menu"].includes(menu?.id) ? null : menu);
     if (target.closest?.("#help-open")) help(true);
     if (target.closest?.("#help-close") || target.id === "help") help(false);
     const zoom = target.closest?.("[data-zoom]")?.dataset.zoom;

@@ -19,6 +19,7 @@
     crop: null,
     ack: null,
     answer: null,
+    newest: null, // seq of the last picture that came, drawn or not
     heardAt: 0,
     resumedAt: performance.now(), // when the page was opened, or came back into sight
     frozen: false,
@@ -83,9 +84,19 @@
     document.title = tab.key.split("?")[0];
   }
 
-  /** Every answer is acknowledged; only news carries a picture. */
+  /**
+   * What came of a question: always an acknowledgement, and a picture when there is news. One callback for both: each costs
+   * the browser a walk through every component. Returns the expiry dates when they changed: the chips list them.
+   */
+  function hear(ack, answer) {
+    const isNews = answer && answer.seq !== tab.newest;
+    tab.newest = answer?.seq;
+    heard(ack);
+    return isNews ? draw(answer) : nothing();
+  }
+
   function heard(ack) {
-    if (!ack || ack.seq < (tab.pending || tab.ack || ack).seq) return nothing();
+    if (!ack || ack.seq < (tab.pending || tab.ack || ack).seq) return;
     tab.pending = null;
     tab.patience = OVERDUE_MS;
     tab.ack = whole(ack);
@@ -93,7 +104,6 @@
     gex.alerts.update(tab.ack.alerts, ack.now);
     if (ack.waiting) gex.status.notice(awaited(tab.ack));
     show();
-    return nothing();
   }
 
   /** An acknowledgement with the parts that it left out because this tab has them: feed, cache and alerts. */
@@ -110,7 +120,7 @@
     return `No option chain of ${ack.symbol} has been read yet.`;
   }
 
-  /** A picture -> the screen. Returns the expiry dates when they changed: the chips list them. */
+  /** A picture -> the screen. */
   function draw(answer) {
     if (!answer || answer.seq < tab.firstSeq) return nothing();
     const fresh = { ...answer, key: tab.key };
@@ -134,6 +144,7 @@
     if (answer.levels) gex.tiles.update(answer, query);
     if (answer.summary) document.getElementById("summary").textContent = answer.summary;
     gex.cards.changed(answer.changed);
+    gex.beside.update(answer);
     gex.table.update(answer);
     if (answer.stage) gex.stages[answer.stage]?.(document.getElementById("stage"), answer);
     else gex.chart.draw(answer, answer.key, gex.zoom.read(`?${query}`));
@@ -150,13 +161,18 @@
   /** The server's clock now, carried forward by this browser's monotonic one. */
   const serverNow = () => (tab.ack ? tab.ack.now + (performance.now() - tab.heardAt) : null);
 
+  /** How far an answer can be trusted now; this tab's own, or another symbol's that came with it. */
+  function judge(answer) {
+    const silent = performance.now() - Math.max(tab.heardAt, tab.resumedAt);
+    const refreshing = tab.heardAt < tab.resumedAt;
+    return gex.fresh.judge({ ack: tab.ack, answer, now: serverNow(), silent, status: refusal(), refreshing });
+  }
+
   /** Everything whose words change as time passes. */
   function show() {
     if (!document.getElementById("state")) return;
     const now = serverNow();
-    const silent = performance.now() - Math.max(tab.heardAt, tab.resumedAt);
-    const refreshing = tab.heardAt < tab.resumedAt;
-    const verdict = gex.fresh.judge({ ack: tab.ack, answer: tab.answer, now, silent, status: refusal(), refreshing });
+    const verdict = judge(tab.answer);
     gex.status.update(verdict, { ack: tab.ack, answer: tab.answer, now, frozen: tab.frozen });
     if (tab.ack?.cache) gex.cards.update(tab.ack, now);
     if (tab.answer?.levels) gex.tiles.age(verdict, tab.answer, now);
@@ -201,8 +217,8 @@
     document.addEventListener("visibilitychange", () => !document.hidden && resume());
   }
 
-  globalThis.dash_clientside = Object.assign(globalThis.dash_clientside || {}, { live: { gate, heard, draw } });
-  gex.live = { freeze, tab };
+  globalThis.dash_clientside = Object.assign(globalThis.dash_clientside || {}, { live: { gate, hear } });
+  gex.live = { freeze, judge, now: serverNow, tab };
   // views that draw themselves, by the name in an answer's `stage`: (element, answer) -> nothing
   gex.stages ||= {};
 })();

@@ -20,12 +20,14 @@ from app.errors import CacheError, GexError, SymbolError
 from app.market.symbols import canonical
 from app.trail import Trail, point
 from app.viewing import require_everything
+from callbacks import compare
+from callbacks.facts import facts_of
 from callbacks.request import LiveRequest, read_request
+from callbacks.status import Bureau
 from components import health
 from components.alerts import told as told_alerts
 from components.answer import answer
 from components.changes import changes
-from components.facts import Facts
 from components.state import PageState
 
 
@@ -39,16 +41,20 @@ class Answered:
 
 _PICTURES_KEPT = 64
 
-# Views that need no chain: their answers are made of what else the store holds, anew for every question.
-WITHOUT_CHAIN: dict[str, Callable[[Results, PageState], dict[str, Any]]] = {}
-
 
 class Desk:
     """What answers are made of. One picture per (symbol, choice, version) in this process, whatever the number of tabs."""
 
-    def __init__(self, results: Results, alerts: Alerts | None = None) -> None:
+    def __init__(
+        self, results: Results, alerts: Alerts | None = None, followed: compare.Followed = list
+    ) -> None:
         self.results = results
         self.alerts = alerts
+        self.followed = followed
+        # Views that need no chain: their answers are made of what else there is, anew for every question.
+        self.chainless: dict[str, Callable[[], dict[str, Any]]] = {}
+        if alerts is not None:
+            self.chainless["status"] = Bureau(results, alerts, followed).view
         self._trail = Trail(results.store)
         self._pictures: Latest[dict[str, Any]] = Latest(_PICTURES_KEPT)
 
@@ -58,15 +64,15 @@ class Desk:
 
         def make() -> dict[str, Any]:
             moved = changes(self._trail.note(result.snapshot), point(result.snapshot))
-            return {**answer(_facts(result), state, crop), "changed": moved, "etag": result.etag}
+            return {**answer(facts_of(result), state, crop), "changed": moved, "etag": result.etag}
 
         key = (loaded.chain.symbol, state, crop, loaded.stale)
         return self._pictures.get(key, loaded.version, make)
 
 
-def register(app: Dash, results: Results, alerts: Alerts) -> None:
+def register(app: Dash, results: Results, alerts: Alerts, followed: compare.Followed) -> None:
     """Wire the loop."""
-    desk = Desk(results, alerts)
+    desk = Desk(results, alerts, followed)
     in_browser: Any = app.clientside_callback
     in_browser(
         ClientsideFunction("live", "gate"),
@@ -87,14 +93,9 @@ def register(app: Dash, results: Results, alerts: Alerts) -> None:
         return answered.ack, no_update if answered.picture is None else answered.picture
 
     in_browser(
-        ClientsideFunction("live", "heard"),
-        Output("drawn", "title"),
-        Input("ack", "data"),
-        prevent_initial_call=True,
-    )
-    in_browser(
-        ClientsideFunction("live", "draw"),
+        ClientsideFunction("live", "hear"),
         Output("dates", "data"),
+        Input("ack", "data"),
         Input("answer", "data"),
         prevent_initial_call=True,
     )
@@ -110,7 +111,7 @@ def respond(desk: Desk, request: LiveRequest) -> Answered:
     ack |= _health(desk.results, symbol, request) | _alerts(desk.alerts, request)
     state = PageState.from_query(request.search)
     try:
-        if state.view in WITHOUT_CHAIN:
+        if state.view in desk.chainless:
             require_everything()
             return Answered(ack, _without_chain(desk, state, request))
         result = desk.results.get(symbol, state.params)
@@ -119,29 +120,28 @@ def respond(desk: Desk, request: LiveRequest) -> Answered:
     if result is None:
         return Answered(ack | {"waiting": True, "symbol": symbol}, None)
     ack |= _version(result.loaded.version)
+    if state.view == "compare":
+        return Answered(ack, _comparison(desk, result, state, request))
     if request.have == result.etag:
         return Answered(ack, None)
     return Answered(ack, {**desk.picture(result, state, request.crop), "seq": request.seq})
 
 
+def _comparison(desk: Desk, result: Result, state: PageState, request: LiveRequest) -> dict[str, Any] | None:
+    """The picture of several symbols; None where the tab has it."""
+    found = compare.others(desk.results, result.loaded.chain.symbol, state, desk.followed())
+    etag = compare.etag(result, found)
+    if request.have == etag:
+        return None
+    drawn = compare.parts(result, found, state, request.crop)
+    return {**desk.picture(result, state, request.crop), **drawn, "etag": etag, "seq": request.seq}
+
+
 def _without_chain(desk: Desk, state: PageState, request: LiveRequest) -> dict[str, Any] | None:
     """The picture of a view that needs no chain; None where the tab has it."""
-    made = {"status": "ok", "chainless": True, **WITHOUT_CHAIN[state.view](desk.results, state)}
+    made = {"status": "ok", "chainless": True, **desk.chainless[state.view]()}
     etag = hashlib.blake2b(orjson.dumps(made), digest_size=9).hexdigest()
     return None if request.have == etag else {**made, "etag": etag, "seq": request.seq}
-
-
-def _facts(result: Result) -> Facts:
-    loaded = result.loaded
-    return Facts(
-        snapshot=result.snapshot,
-        surface=result.surface,
-        chain=loaded.chain,
-        version=loaded.version.number,
-        published_ms=loaded.version.published_ms,
-        stale=loaded.stale,
-        error=loaded.error,
-    )
 
 
 def _health(results: Results, symbol: str, request: LiveRequest) -> dict[str, Any]:

@@ -37,7 +37,12 @@ def register(app: Dash, followed: Callable[[], list[str]]) -> None:
         if problem:
             return problem, symbol_menu("Symbols", names, PageState()), [], []
         known = dates if isinstance(dates, list) else []
-        return [], symbol_menu(symbol, names, state), view_tabs(symbol, state), chips(symbol, state, known)
+        return (
+            [],
+            symbol_menu(symbol, names, state),
+            view_tabs(symbol, state),
+            chips(symbol, state, known, names),
+        )
 
 
 def locate(pathname: str | None, followed: list[str]) -> tuple[str, list[Any]]:

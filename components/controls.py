@@ -12,6 +12,7 @@ from dash import dcc, html
 
 from app.gex.params import Bucket
 from components.attributes import attributes
+from components.compare import MOST, partners
 from components.state import KEYS, VIEWS, PageState
 from components.words import BUCKET_WORDS, CHOICE_WORDS, GREEK_WORDS, VIEW_WORDS
 
@@ -43,7 +44,7 @@ def view_tabs(symbol: str, state: PageState) -> list[Any]:
     ]
 
 
-def chips(symbol: str, state: PageState, dates: Iterable[str]) -> list[Any]:
+def chips(symbol: str, state: PageState, dates: Iterable[str], followed: Iterable[str] = ()) -> list[Any]:
     """Everything that can be chosen about what is computed and shown."""
     groups: list[Any] = [_group("Expiries", [*_buckets(symbol, state), _dates_menu(symbol, state, dates)])]
     groups.append(_group("Weight", _choices(symbol, state, "weight")))
@@ -53,6 +54,9 @@ def chips(symbol: str, state: PageState, dates: Iterable[str]) -> list[Any]:
         groups.append(_group("Measure", _choices(symbol, state, "measure")))
     if state.view == "greeks":
         groups.append(_group("Added up", _choices(symbol, state, "by")))
+    if state.view == "compare":
+        groups.append(_group("Compare with", [_others_menu(symbol, state, followed)]))
+        groups.append(_group("Shown", _choices(symbol, state, "join")))
     if state.view == "volatility":
         groups.append(_group("Table", _choices(symbol, state, "by")))
     groups.append(_group("Convention", [_convention_menu(symbol, state)]))
@@ -104,6 +108,27 @@ def _date_link(symbol: str, state: PageState, day: date) -> Any:
         page_url(symbol, state.choose("expiries", text)),
         current=day in chosen,
         title="Take it out" if day in chosen else "Count it",
+    )
+
+
+def _others_menu(symbol: str, state: PageState, followed: Iterable[str]) -> html.Details:
+    """Each followed symbol as a switch: a click adds it to those compared, or takes it out."""
+    names = [name for name in followed if name != symbol]
+    chosen = partners(symbol, state.others, names)
+    links = [_other_link(symbol, state, name, chosen) for name in names]
+    words = [html.Span("Only this symbol is followed here")]
+    label = f"with {', '.join(chosen)}" if chosen else "with nothing"
+    return _menu(label, links or words, "others-menu", "Choose up to three other symbols", on=True)
+
+
+def _other_link(symbol: str, state: PageState, name: str, chosen: tuple[str, ...]) -> Any:
+    on = name in chosen
+    others = tuple(other for other in chosen if other != name) if on else (*chosen, name)[1 - MOST :]
+    return _link(
+        name,
+        page_url(symbol, state.choose("with", ",".join(others))),
+        current=on,
+        title="Take it out" if on else "Compare with it",
     )
 
 

@@ -43,7 +43,6 @@ def page(interval_ms: int, account: list[Any] | None = None, manages: bool = Fal
             dcc.Store(id="ack"),
             dcc.Store(id="answer"),
             dcc.Store(id="dates"),
-            html.Div(id="drawn", hidden=True),
             _header(account or []),
             html.Main(
                 [
@@ -113,6 +112,8 @@ def _desk() -> list[Any]:
         html.Section([_tile(tile) for tile in TILES], id="strip", **attributes({"aria-label": "Levels"})),
         html.P(id="summary", className="unseen", **attributes({"aria-live": "off"})),
         html.Div(id="controls"),
+        html.Div(id="beside", className="beside", hidden=True),
+        html.P(id="note", className="note", hidden=True),
         html.Section(
             [
                 html.Div(id="notice", className="notice", hidden=True),
@@ -140,6 +141,7 @@ def _desk() -> list[Any]:
             **attributes({"aria-label": "Gamma exposure on one price axis"}),
         ),
         html.Div([_changed(), _feed(), _cache()], className="cards"),
+        html.Div(id="status-cards", className="cards"),
     ]
 
 

@@ -22,7 +22,7 @@ class Panel:
         x, y: plotly's attributes of its axes.
         traces: what is drawn in it, without their axes; colours are names of tokens: "$positive", "$muted80".
         legend: whether the names of its traces that ask for it are listed in it.
-        shapes: lines and areas across it, with xref and yref as given, or its own axes.
+        shapes, notes: plotly's shapes and annotations on its axes; those with `across` count its width from 0 to 1.
     """
 
     id: str
@@ -35,18 +35,20 @@ class Panel:
     y: dict[str, Any] = field(default_factory=dict)
     legend: bool = False
     shapes: tuple[dict[str, Any], ...] = ()
+    notes: tuple[dict[str, Any], ...] = ()
 
 
 def plain(id_: str, grid: tuple[int, int], panels: Iterable[Panel]) -> dict[str, Any]:
     """An answer's `plain`: {id, grid, panels, data, layout}; grid counts columns and rows."""
-    layout: dict[str, Any] = {"shapes": []}
+    layout: dict[str, Any] = {"shapes": [], "annotations": []}
     said: list[dict[str, Any]] = []
     data: list[Trace] = []
     for panel in panels:
         number = "" if panel.axes == 1 else str(panel.axes)
         x, y = f"x{number}", f"y{number}"
         layout |= {f"xaxis{number}": panel.x, f"yaxis{number}": panel.y}
-        layout["shapes"] += [{"xref": x, "yref": y, **shape} for shape in panel.shapes]
+        layout["shapes"] += [_placed(shape, x, y) for shape in panel.shapes]
+        layout["annotations"] += [_placed(note, x, y) for note in panel.notes]
         data += [
             {"xaxis": x, "yaxis": y, "meta": {"panel": panel.id}, "showlegend": False, **trace}
             for trace in panel.traces
@@ -54,3 +56,11 @@ def plain(id_: str, grid: tuple[int, int], panels: Iterable[Panel]) -> dict[str,
         place = {"at": list(panel.at), "x": x, "y": y, "legend": panel.legend}
         said.append({"id": panel.id, "title": panel.title, "below": panel.below, **place})
     return {"id": id_, "grid": list(grid), "panels": said, "data": data, "layout": layout}
+
+
+def _placed(mark: dict[str, Any], x: str, y: str) -> dict[str, Any]:
+    """A shape or an annotation on a panel's axes."""
+    across = mark.get("across")
+    spans = {"x0": 0, "x1": 1} if across and "text" not in mark else {}
+    said = {name: value for name, value in mark.items() if name != "across"}
+    return {"xref": f"{x} domain" if across else x, "yref": y, **spans, **said}

@@ -8,11 +8,16 @@ from datetime import date
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, quote
 
+from app.errors import SymbolError
 from app.gex.params import Bucket, Params, Side, Unit, Walls, Weight
+from app.market.symbols import canonical
 
-View = Literal["overview", "strikes", "surface", "profile", "greeks", "volatility", "expiries"]
+View = Literal[
+    "overview", "strikes", "surface", "profile", "greeks", "volatility", "expiries", "compare", "status"
+]
 Show = Literal["net", "split", "absolute"]
 By = Literal["strike", "expiry"]
+Join = Literal["apart", "together"]
 Measure = Literal["gex", "dex", "vex", "chex", "oi", "volume"]
 
 VIEWS: tuple[View, ...] = get_args(View)
@@ -30,6 +35,7 @@ KEYS = {
     "status": "9",
 }
 _MAX_DATES = 100
+_MAX_OTHERS = 3
 _MAX_QUERY = 4096
 
 # The words that each choice may take, in the order in which the address names them; the first is the default.
@@ -42,6 +48,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "show": get_args(Show),
     "by": get_args(By),
     "measure": get_args(Measure),
+    "join": get_args(Join),
 }
 _PARAMS = ("side", "weight", "unit", "walls")
 
@@ -56,6 +63,8 @@ class PageState:
         show: whether the ladder draws the net, calls and puts apart, or the size of both added.
         by: whether the greeks are added up by strike or by expiry; of the volatility, which of them the table lists.
         measure: what the surface shows.
+        others: the symbols that Compare shows beside this one; empty leaves the choice to it.
+        join: whether Compare shows them side by side or added up on one price axis.
         price_range: the zoomed range of the price axis in $, None while it follows spot.
         ignored: what the address said that means nothing, in words, for the reader.
     """
@@ -65,6 +74,8 @@ class PageState:
     show: Show = "net"
     by: By = "strike"
     measure: Measure = "gex"
+    others: tuple[str, ...] = ()
+    join: Join = "apart"
     price_range: tuple[float, float] | None = None
     ignored: tuple[str, ...] = ()
 
@@ -87,13 +98,15 @@ class PageState:
             parts["expiries"] = ",".join(day.isoformat() for day in self.params.expiries)
         elif self.params.bucket != "all":
             parts["expiries"] = self.params.bucket
+        if self.others:
+            parts["with"] = ",".join(self.others)
         if self.price_range:
             parts["range"] = ",".join(f"{price:g}" for price in self.price_range)
         text = "&".join(f"{name}={quote(word, safe=',')}" for name, word in parts.items())
         return f"?{text}" if text else ""
 
     def choice(self, name: str) -> str:
-        """The word chosen for one of view, side, weight, unit, walls, show, by, measure."""
+        """The word chosen for one of view, side, weight, unit, walls, show, by, measure, join."""
         return str(getattr(self.params if name in _PARAMS else self, name))
 
     def choose(self, name: str, word: str) -> PageState:
@@ -104,6 +117,8 @@ class PageState:
 def _read(state: PageState, name: str, text: str) -> PageState:
     if name == "expiries":
         return replace(state, params=_expiries(state.params, text))
+    if name == "with":
+        return replace(state, others=_others(text))
     if name == "range":
         return replace(state, price_range=_range(text))
     if text not in _WORDS.get(name, ()):
@@ -123,6 +138,17 @@ def _expiries(params: Params, text: str) -> Params:
     if not 0 < len(days) <= _MAX_DATES:
         raise ValueError(text)
     return replace(params, bucket="all", expiries=tuple(days))
+
+
+def _others(text: str) -> tuple[str, ...]:
+    """Symbols separated by commas, each once."""
+    try:
+        found = tuple(dict.fromkeys(canonical(part) for part in text.split(",") if part))
+    except SymbolError:
+        raise ValueError(text) from None
+    if len(found) > _MAX_OTHERS:
+        raise ValueError(text)
+    return found
 
 
 def _range(text: str) -> tuple[float, float]:

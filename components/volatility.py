@@ -295,7 +295,7 @@ def _spot_line(spot: float) -> tuple[dict[str, Any], ...]:
     if not math.isfinite(spot):
         return ()
     line = {"color": "$spot", "width": 1}
-    return ({"type": "line", "xref": "x4 domain", "x0": 0, "x1": 1, "y0": spot, "y1": spot, "line": line},)
+    return ({"type": "line", "across": True, "y0": spot, "y1": spot, "line": line},)
 
 
 def _wedge(x: F64, low: F64, high: F64, shade: str, name: str) -> Trace:

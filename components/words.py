@@ -65,6 +65,8 @@ VIEW_WORDS = {
     "greeks": ("Greeks", "Delta, vanna and charm exposure by strike or by expiry"),
     "volatility": ("Volatility", "The smile of each expiry, the term structure and the expected move"),
     "expiries": ("Expiries", "Every expiry with its forward, volatility and exposure"),
+    "compare": ("Compare", "Up to four symbols side by side, or an index and its funds on one price axis"),
+    "status": ("Status", "Feed, cache, engine and sessions, with the last hour's events"),
 }
 
 GREEK_WORDS = (
@@ -113,6 +115,13 @@ CHOICE_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "oi": ("OI", "Open interest, calls and puts, contracts: no side, no model"),
         "volume": ("Volume", "Contracts traded today, calls and puts: no side, no model"),
+    },
+    "join": {
+        "apart": ("Side by side", "Each symbol on its own price axis"),
+        "together": (
+            "Added up",
+            "An index and its funds on one price axis: strikes scaled by the ratio of the spots, dollars added",
+        ),
     },
     "weight": {
         "oi": ("OI", "Contracts counted by last night's open interest"),

@@ -1,0 +1,73 @@
+/* The cards of a comparison: each symbol's levels in short, each with its own freshness. */
+"use strict";
+(() => {
+  const gex = (globalThis.gex ||= {});
+  const byId = (id) => document.getElementById(id);
+  const REGIME = { short: "Short gamma", long: "Long gamma" };
+  let shown = [];
+
+  function part(tag, css, words) {
+    const node = document.createElement(tag);
+    node.className = css;
+    node.textContent = words;
+    return node;
+  }
+
+  /** Fill the cards, or hide them where an answer has none. */
+  function update(answer) {
+    shown = answer.beside || [];
+    byId("beside").hidden = !shown.length;
+    byId("beside").replaceChildren(...shown.map(card));
+    byId("note").hidden = !answer.note;
+    if (byId("note").textContent !== (answer.note || "")) byId("note").textContent = answer.note || "";
+    age();
+  }
+
+  function card(member) {
+    const node = part("article", "member", "");
+    const head = part("h3", "", "");
+    const link = part("a", "", member.symbol);
+    link.href = `/gex/${encodeURIComponent(member.symbol.replace("/", "."))}`;
+    head.append(link, part("span", "state", ""));
+    node.append(head, ...(member.why ? [part("p", "why", member.why)] : figures(member)));
+    return node;
+  }
+
+  function figures({ levels }) {
+    const { price, percent, points, dollars, known } = gex.format;
+    const away = known(levels.flip) && known(levels.spot) ? percent((levels.flip - levels.spot) / levels.spot) : "";
+    const list = part("dl", "", "");
+    const rows = [
+      ["Spot", price(levels.spot), percent(levels.change_share), levels.change_share],
+      ["Flip", price(levels.flip, 1), away, 0],
+      ["Net GEX", dollars(levels.net_gex, true), REGIME[levels.regime] || "", levels.net_gex],
+    ];
+    for (const [name, value, small, sign] of rows) {
+      const row = part("div", "", "");
+      const figure = part("dd", "", value);
+      if (name === "Net GEX") figure.dataset.sign = sign > 0 ? "positive" : sign < 0 ? "negative" : "";
+      row.append(part("dt", "", name), figure, part("dd", "small", small));
+      list.append(row);
+    }
+    return [list];
+  }
+
+  /** The state and age of each; they grow by themselves. */
+  function age() {
+    const cards = byId("beside")?.children || [];
+    shown.forEach((member, i) => {
+      const node = cards[i]?.querySelector(".state");
+      if (!node || member.why) return;
+      const verdict = gex.live.judge(member);
+      cards[i].dataset.state = verdict.state;
+      const old = verdict.since && verdict.state !== "closed" ? ` ${gex.format.span(gex.live.now() - verdict.since)}` : "";
+      const words = `${verdict.word}${old}`;
+      if (node.textContent !== words) node.textContent = words;
+      node.title = verdict.why;
+    });
+  }
+
+  if (typeof document !== "undefined") document.addEventListener("gex:second", age);
+
+  gex.beside = { update };
+})();

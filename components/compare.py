@@ -1,0 +1,197 @@
+"""Up to four symbols beside each other, or an index and its funds added up on the index's price axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.gex.snapshot import F64, Snapshot
+from components import figures, strip
+from components.axis import padded, suggested_range
+from components.encode import coarse, typed
+from components.facts import Crop, Facts, Parts
+from components.panels import within
+from components.plain import Panel, Trace, plain
+from components.state import PageState
+
+# Underlyings of the same index: only their dollars may be added up. The first followed one lends the price axis.
+FAMILIES = (
+    ("SPX", "XSP", "SPY", "IVV", "VOO"),
+    ("NDX", "XND", "QQQ", "QQQM"),
+    ("RUT", "MRUT", "IWM"),
+    ("DJX", "DIA"),
+)
+MOST = 4
+_LABEL_GAP = 0.042  # of a panel's height: two labels closer than this would touch
+
+COLUMNS = (
+    {"id": "symbol", "name": "Symbol", "left": True},
+    {"id": "spot", "name": "Spot", "as": "price"},
+    {"id": "change_share", "name": "Change", "as": "share", "signed": True},
+    {"id": "flip", "name": "Flip", "as": "price"},
+    {"id": "flip_away", "name": "Flip from spot", "as": "share"},
+    {"id": "call_wall", "name": "Call wall", "as": "strike"},
+    {"id": "put_wall", "name": "Put wall", "as": "strike"},
+    {"id": "net_gex", "name": "Net GEX", "as": "dollars", "signed": True},
+    {"id": "gross_gex", "name": "Gross GEX", "as": "gross"},
+    {"id": "regime", "name": "Regime", "left": True},
+    {"id": "move_share", "name": "Expected move", "as": "percent"},
+    {"id": "instant", "name": "As of", "as": "clock"},
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Member:
+    """One symbol of a comparison: its facts, or in words why there are none."""
+
+    symbol: str
+    facts: Facts | None
+    why: str = ""
+
+
+def partners(symbol: str, chosen: Iterable[str], followed: Iterable[str]) -> tuple[str, ...]:
+    """Who is compared with a symbol: the chosen ones; else its family, else the next of those followed."""
+    others = tuple(name for name in chosen if name != symbol)
+    if others:
+        return others[: MOST - 1]
+    names = [name for name in followed if name != symbol]
+    family = [name for name in names if related((symbol, name))]
+    return tuple(family or names)[: MOST - 1]
+
+
+def related(symbols: Iterable[str]) -> bool:
+    """Whether all stand for one index."""
+    names = set(symbols)
+    return any(names <= set(family) for family in FAMILIES)
+
+
+def alone(facts: Facts, state: PageState, crop: Crop) -> Parts:
+    """A comparison before its other members are known."""
+    del state, crop
+    return apart([Member(facts.chain.symbol, facts)])
+
+
+def apart(members: Iterable[Member]) -> Parts:
+    """A small ladder for each, on its own price axis."""
+    shown = list(members)
+    told = [
+        (one.facts, found) for one in shown if one.facts and (found := suggested_range(one.facts.snapshot))
+    ]
+    panels = [_ladder(facts, found, number) for number, (facts, found) in enumerate(told, 1)]
+    return {**beside(shown), "plain": plain("compare", (max(len(panels), 1), 1), panels)}
+
+
+def beside(members: list[Member]) -> Parts:
+    """A card for each member, and the same as a table."""
+    cards = [_card(one) for one in members]
+    rows = [_row(card) for card in cards if "levels" in card]
+    return {"beside": cards, "columns": list(COLUMNS), "rows": rows, "summary": _summary(rows)}
+
+
+def _card(member: Member) -> dict[str, Any]:
+    if member.facts is None:
+        return {"symbol": member.symbol, "why": member.why}
+    return {**strip.times(member.facts), "levels": strip.levels(member.facts)}
+
+
+def _row(card: dict[str, Any]) -> dict[str, Any]:
+    levels = card["levels"]
+    spot, flip, move = levels["spot"], levels["flip"], levels["move"]
+    names = ("spot", "change_share", "flip", "call_wall", "put_wall", "net_gex", "gross_gex", "regime")
+    return {
+        "symbol": card["symbol"],
+        **{name: levels[name] for name in names},
+        "flip_away": (flip - spot) / spot if spot and flip else None,
+        "move_share": move["value"] / spot if spot and move else None,
+        "instant": card["spot_at"] or card["as_of"],
+    }
+
+
+def _summary(rows: list[dict[str, Any]]) -> str:
+    said = []
+    for row in rows:
+        spot = "unknown" if row["spot"] is None else f"{row['spot']:,.2f}"
+        net = "unknown" if row["net_gex"] is None else figures.words_of(row["net_gex"])
+        said.append(f"{row['symbol']}: spot {spot}, net GEX {net}")
+    return f"{'; '.join(said)}."
+
+
+def _ladder(facts: Facts, found: Crop, number: int) -> Panel:
+    snapshot = facts.snapshot
+    table = snapshot.strikes
+    rows = within(table.strike, padded(found, 0.05))
+    net = table.net_gex[rows]
+    scale = figures.scale_for(float(np.nanmax(np.abs(net), initial=0.0)))
+    spot = snapshot.spot or math.nan
+    reach = float(np.nanmax(np.abs(net), initial=0.0)) / scale.divisor or 1.0
+    return Panel(
+        snapshot.symbol,
+        scale.title(f"{snapshot.symbol} net GEX", snapshot.params.unit),
+        (number - 1, 0, 1, 1),
+        number,
+        _bars(table.strike[rows], net / scale.divisor, spot, scale),
+        x={"range": [-1.1 * reach, 1.1 * reach], "zeroline": True, "tickformat": ",~r"},
+        y={"range": list(found), "tickformat": ",~f"},
+        shapes=tuple(_line(at, color, dash) for _, at, color, dash in _marks(snapshot)),
+        notes=tuple(_labels(snapshot, found)),
+    )
+
+
+def _bars(strike: F64, net: F64, spot: float, scale: figures.Scale) -> list[Trace]:
+    unit = f"$ {scale.word}".strip()
+    return [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "x": coarse(net[at]),
+            "y": typed(strike[at]),
+            "customdata": typed(100 * (strike[at] / spot - 1)),
+            "marker": {"color": f"${sign}", "line": {"width": 0}},
+            "hovertemplate": f"<b>Strike %{{y:,~f}}</b>  %{{customdata:+.2f}} %<br>%{{x:+.3~g}} {unit}<extra></extra>",
+        }
+        for sign, at in (("positive", net > 0), ("negative", net < 0))
+    ]
+
+
+def _marks(snapshot: Snapshot) -> list[tuple[str, float, str, str]]:
+    levels = snapshot.levels
+    every = (
+        ("Call wall", levels.call_wall, "$positive", "2px,3px"),
+        ("Put wall", levels.put_wall, "$negative", "2px,3px"),
+        ("Flip", levels.flip, "$flip", "9px,7px"),
+        ("Spot", snapshot.spot, "$spot", "solid"),
+    )
+    return [(name, at, color, dash) for name, at, color, dash in every if at is not None]
+
+
+def _line(at: float, color: str, dash: str) -> dict[str, Any]:
+    """A line through its own panel."""
+    across = {"type": "line", "across": True, "y0": at, "y1": at}
+    return across | {"line": {"color": color, "width": 1, "dash": dash}}
+
+
+def _labels(snapshot: Snapshot, shown: Crop) -> list[dict[str, Any]]:
+    """Names of the lines at the right edge, moved apart where they would touch."""
+    width = shown[1] - shown[0]
+    seen = sorted(
+        (mark for mark in _marks(snapshot) if shown[0] <= mark[1] <= shown[1]), key=lambda mark: mark[1]
+    )
+    notes, last = [], -math.inf
+    for name, at, color, _ in seen:
+        last = max((at - shown[0]) / width + 0.018, last + _LABEL_GAP)
+        place = {
+            "across": True,
+            "x": 1,
+            "y": shown[0] + last * width,
+            "xanchor": "right",
+            "yanchor": "middle",
+        }
+        font = {"size": 11, "color": color}
+        notes.append(
+            place | {"text": f"{name} {at:,.10g}", "showarrow": False, "font": font, "bgcolor": "$cardcc"}
+        )
+    return notes
