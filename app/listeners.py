@@ -26,7 +26,21 @@ def make_feed(services: Services) -> Feed:
 
 def _makers(services: Services) -> list[Callable[[Seat], Listener]]:
     """One maker of a listener each; the import of what isn't switched on is spared."""
-    return [lambda seat: AlertListener(services.alerts.watch(seat))]
+    makers: list[Callable[[Seat], Listener]] = [lambda seat: AlertListener(services.alerts.watch(seat))]
+    if services.settings.history:
+        makers.append(lambda seat: _recorder(services, seat))
+    return makers
+
+
+def _recorder(services: Services, seat: Seat) -> Listener:
+    from app.history.files import Folder
+    from app.history.recorder import Recorder, Rules
+    from app.history.writer import Limits
+
+    settings = services.settings
+    limits = Limits(settings.history_days, settings.history_max_mb, settings.history_min_free_mb)
+    rules = Rules(settings.history_interval_s * 1000, limits)
+    return Recorder(Folder(settings.data_dir / "history"), services.store, seat, rules)
 
 
 class AlertListener(Listener):

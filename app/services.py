@@ -11,6 +11,7 @@ from app.cache import Store, open_store
 from app.cache.embedded import is_embedded
 from app.cache.results import Results
 from app.cache.slot import RedisSlot
+from app.history.reader import History
 from app.schwab.oauth import OAuth
 from app.schwab.tokens import TokenCipher, TokenStore
 from app.settings import SCHWAB_API, Settings
@@ -29,6 +30,7 @@ class Services:
     oauth: OAuth
     alerts: Alerts
     watchlist: Watchlist
+    history: History
 
 
 def build_services(settings: Settings) -> Services:
@@ -43,6 +45,7 @@ def build_services(settings: Settings) -> Services:
         oauth=OAuth.from_settings(settings, tokens),
         alerts=Alerts(settings, store, cipher),
         watchlist=Watchlist(store, settings),
+        history=History(settings.data_dir / "history", store),
     )
 
 

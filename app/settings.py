@@ -132,6 +132,27 @@ class Settings(BaseSettings):
         "http://127.0.0.1:9000. Unset: no webhooks.",
     )
 
+    history: bool = Field(
+        True, description="Record each chain's levels, minute by minute, into DATA_DIR/history."
+    )
+    history_interval_s: int = Field(
+        60,
+        ge=5,
+        le=3600,
+        description="Seconds between recorded rows; crossings of flip and walls come on top.",
+    )
+    history_days: int = Field(
+        400, ge=0, description="Days that recorded rows are kept; 0 keeps them for ever."
+    )
+    history_max_mb: int = Field(
+        10_000,
+        ge=0,
+        description="Megabytes that the history may take; beyond it the oldest days are deleted. 0 sets no limit.",
+    )
+    history_min_free_mb: int = Field(
+        200, ge=0, description="Megabytes that stay free on the disk: below, recording waits and says so."
+    )
+
     force_demo: bool = Field(
         False,
         description="Use the simulator whatever the credentials; `python -m app demo` sets it.",

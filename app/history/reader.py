@@ -15,7 +15,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -41,6 +40,12 @@ T = TypeVar("T")
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 _MEMOS = 24
+# No extension is needed, and none is looked for on the network.
+_DUCKDB: dict[str, Any] = {
+    "threads": 2,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 _STRIKE_COLUMNS = (
     "minute", "seq", "bucket", "as_of", "epoch", "spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall",
     "net_gex", "gross_gex", "strike", "strike_call_gex", "strike_put_gex",
@@ -82,17 +87,21 @@ class StrikeGrid:
 
     def take(self, rows: Any, columns: Any = slice(None)) -> StrikeGrid:
         """Chosen rows and strikes: masks, positions or slices."""
-        return StrikeGrid(
+        return _grid(
             self.minute_ms[rows],
             self.as_of_ms[rows],
             *(getattr(self, name)[rows] for name in _NUMBERS),
-            strike=self.strike[columns],
-            call_gex=self.call_gex[rows][:, columns],
-            put_gex=self.put_gex[rows][:, columns],
+            self.strike[columns],
+            self.call_gex[rows][:, columns],
+            self.put_gex[rows][:, columns],
         )
 
 
 _NUMBERS = ("spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall", "net_gex", "gross_gex")
+
+
+def _grid(*columns: Any) -> StrikeGrid:
+    return StrikeGrid(**dict(zip(StrikeGrid.__slots__, columns, strict=True)))
 
 
 class History:
@@ -112,7 +121,7 @@ class History:
         self._shelf = Shelf()
         self._lock = threading.Lock()
         self._memos: OrderedDict[Any, Any] = OrderedDict()
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._connection: Any = None
 
     # --- levels -----------------------------------------------------------------------------------
 
@@ -173,13 +182,17 @@ class History:
             return self._memo(key, lambda: self._ask(text, arguments, newer))
 
     def _ask(self, text: str, arguments: list[Any], newer: Moments) -> pa.Table:
+        import duckdb  # half a second, which a process that asks for no history is spared
+
         with self._lock:
             if self._connection is None:
-                self._connection = duckdb.connect(":memory:", config={"threads": 2, "TimeZone": "UTC"})
+                self._connection = duckdb.connect(":memory:", config=_DUCKDB)
             cursor = self._connection.cursor()
         try:
             cursor.register("tail", _tail_table(newer))
-            return cursor.execute(text, arguments).to_arrow_table()
+            return cursor.sql(text, params=arguments).to_arrow_table()
+        except duckdb.Error as error:
+            raise OSError(str(error)) from error
         finally:
             cursor.close()
 
@@ -309,7 +322,7 @@ _CHANGES = (
 def _readable() -> Iterator[None]:
     try:
         yield
-    except (OSError, pa.ArrowException, duckdb.Error) as error:
+    except (OSError, pa.ArrowException) as error:
         raise HistoryError(
             f"The recorded history can't be read: {str(error).splitlines()[0][:200]}",
             cure="Look at the folder history of DATA_DIR: a file there may be damaged, or not readable for this user.",
@@ -345,7 +358,7 @@ def _grid_of(table: pa.Table) -> StrikeGrid:
         side[rows, at] = values.flatten().to_numpy(zero_copy_only=False)
         sides.append(side)
     times = [table[name].cast(pa.int64()).to_numpy() for name in ("minute", "as_of")]
-    return StrikeGrid(*times, *numbers, strike=strike, call_gex=sides[0], put_gex=sides[1])
+    return _grid(*times, *numbers, strike, *sides)
 
 
 def _chunk(column: pa.ChunkedArray) -> pa.ListArray:
@@ -382,7 +395,7 @@ def _joined(grids: Sequence[StrikeGrid]) -> StrikeGrid:
             side[first : first + len(values), np.searchsorted(strike, grid.strike)] = values
             first += len(values)
         sides.append(side)
-    return StrikeGrid(*times, *numbers, strike=strike, call_gex=sides[0], put_gex=sides[1])
+    return _grid(*times, *numbers, strike, *sides)
 
 
 def _stacked(grids: Sequence[StrikeGrid], name: str, kind: type[Any]) -> NDArray[Any]:
