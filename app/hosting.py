@@ -54,6 +54,7 @@ class Hosting:
         self.plan = plan
         self._keeper: subprocess.Popen[bytes] | None = None
         self._feed: Any = None
+        self._streams: Any = None
 
     @property
     def bind(self) -> str:
@@ -125,17 +126,22 @@ class Hosting:
     def post_worker_init(self, worker: Any) -> None:
         """Start this worker's feed, which contends for the lease."""
         del worker
+        from app.api.stream import streams_of
+        from app.wsgi import server, services
+
+        self._streams = streams_of(server)
         if self.settings.feed_mode != "thread":
             return
         from app.listeners import make_feed
-        from app.wsgi import services
 
         self._feed = make_feed(services)
         self._feed.start()
 
     def worker_exit(self, server: Any, worker: Any) -> None:
-        """Stop the feed, so that its lease is free at once."""
+        """End the open streams, and stop the feed, so that its lease is free at once."""
         del server, worker
+        if self._streams is not None:
+            self._streams.close()
         if self._feed is not None:
             self._feed.stop(timeout_s=_FEED_STOP_S)
         gc.freeze()  # as in on_exit

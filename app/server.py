@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import api, dashboard, malformed, metrics, packing
 from app.access import door, headers
 from app.access.callback import check_callback
-from app.api import alerts
+from app.api import alerts, stream
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -44,6 +44,7 @@ def create_server(services: Services) -> OpenAPI:
         results=services.results,
         watchlist=services.watchlist,
     )
+    stream.streams_of(server).observe = metrics.STREAMS.set
     alerts.install(server, services.alerts)
     dash = dashboard.install(server, services)
     malformed.install(server, dash)

@@ -6,11 +6,12 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from app import __version__
-from app.api import docs, gex, market, parts, problems, status, symbols
+from app.api import docs, gex, market, parts, problems, status, stream, symbols
 from app.api.context import Context, attach
 from app.cache.base import Store
 from app.cache.results import Results
 from app.settings import Settings
+from app.streams import Streams
 from app.watchlist import Watchlist
 
 INFO = Info(
@@ -43,7 +44,9 @@ def install(
     """Add every resource to the server."""
     attach(server.extensions, Context(settings, store, results, watchlist))
     problems.install(server)
-    for blueprint in (status.api, symbols.api, market.api, gex.api, parts.api):
+    streams = Streams(stream.LevelSource(results), settings.stream_clients)
+    server.extensions[stream.EXTENSION] = streams
+    for blueprint in (status.api, symbols.api, market.api, gex.api, parts.api, stream.api):
         server.register_api(blueprint)
     server.register_blueprint(docs.docs)
     server.register_blueprint(docs.swagger)

@@ -38,8 +38,12 @@ class Context:
 
     def require(self, symbol: str) -> None:
         """Refuse a symbol that nobody follows: 404."""
-        if symbol not in self.watchlist.symbols() and symbol not in self.followed():
+        if not self.follows(symbol):
             raise self.unknown(symbol)
+
+    def follows(self, symbol: str) -> bool:
+        """Whether a symbol is followed. Raises CacheError."""
+        return symbol in self.watchlist.symbols() or symbol in self.followed()
 
     def unknown(self, symbol: str) -> ApiError:
         """The 404 for a symbol that nobody follows."""

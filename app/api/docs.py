@@ -16,7 +16,7 @@ from app.api.problems import PROBLEM_JSON
 SWAGGER = Path(str(files("flask_openapi3_swagger"))) / "templates" / "swagger"
 _OPEN = ("/health/live", "/health/ready")
 _TABLES = ("/options/{symbol}", "/strikes", "/expiries")
-JSON = "application/json"
+JSON, SSE = "application/json", "text/event-stream"
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
 docs = Blueprint(
@@ -60,18 +60,15 @@ def _complete(operation: dict[str, Any], name: str) -> None:
     responses = operation["responses"]
     responses.pop("422", None)  # flask-openapi3's own, which isn't what our callback sends
     for response in responses.values():
-        if JSON in response.get("content", {}):
-            response["content"][JSON].setdefault("example", EXAMPLES[name])
+        for kind, content in response.get("content", {}).items():
+            if kind in (JSON, SSE):
+                content.setdefault("example", EXAMPLES[name])
     for status, said in _errors(operation, name).items():
         problem = {"description": said, "content": {PROBLEM_JSON: {"schema": _PROBLEM_REF}}}
         responses.setdefault(status, problem)
     if not name.endswith(_OPEN):
         operation["security"] = [{"key": []}, {"session": []}]
-    if (
-        name.startswith("GET")
-        and "{symbol}" in name
-        and "text/event-stream" not in responses["200"]["content"]
-    ):
+    if name.startswith("GET") and "{symbol}" in name and SSE not in responses["200"]["content"]:
         responses["304"] = {"description": "Unchanged since the version in If-None-Match"}
     if name.endswith(_TABLES):
         responses["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
@@ -88,7 +85,11 @@ def _errors(operation: dict[str, Any], name: str) -> dict[str, str]:
         "403": "Not with this API key or shared link, or not from another site's page",
         **({"404": "The symbol is not followed"} if "{symbol}" in name else {}),
         **({"406": "None of the table's formats is accepted"} if name.endswith(_TABLES) else {}),
-        **({} if name.startswith("GET") else {"409": "A limit is reached, it is the last one followed, or it was changed meanwhile"}),
+        **(
+            {}
+            if name.startswith("GET")
+            else {"409": "A limit is reached, it is the last one followed, or it was changed meanwhile"}
+        ),
         **({"422": "A parameter or the body can't be read"} if asked else {}),
         **busy,
         "503": "No data yet, or no cache; Retry-After says when to ask again",

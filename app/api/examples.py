@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from app.api.alert_examples import ALERT_EXAMPLES
@@ -183,6 +184,19 @@ _OPTIONS = {
     "next": "/api/v1/options/SPX?offset=1&limit=1",
 }
 
+_EVENTS = f"""retry: 3000
+
+id: 1763664127.60211.1763664127250
+event: levels
+data: {json.dumps({**_LEVELS, "quality": _QUALITY})}
+
+: heartbeat
+
+event: end
+data: {{"reason": "shutdown"}}
+
+"""
+
 EXAMPLES: dict[str, Any] = {
     "GET /api/v1/health/live": {"status": "live", "version": "0.1.0", "uptime_s": 8123.4},
     "GET /api/v1/health/ready": _READY,
@@ -197,6 +211,7 @@ EXAMPLES: dict[str, Any] = {
         "quality": _QUALITY,
     },
     "GET /api/v1/gex/{symbol}/levels": {**_LEVELS, "quality": _QUALITY},
+    "GET /api/v1/gex/{symbol}/stream": _EVENTS,
     "GET /api/v1/gex/{symbol}/strikes": {**_HEAD, "strikes": [_STRIKE]},
     "GET /api/v1/gex/{symbol}/expiries": {**_HEAD, "expiries": [_EXPIRY]},
     "GET /api/v1/gex/{symbol}/profile": {**_HEAD, "flips": [6685.2], "profile": _PROFILE},

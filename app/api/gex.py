@@ -22,6 +22,8 @@ TAG = Tag(
     name="gamma exposure", description="Recomputed from the cached chain, once per version and convention."
 )
 
+_QUOTE = '"'
+
 api = APIBlueprint("gex", __name__, url_prefix="/api/v1/gex", abp_tags=[TAG])
 
 
@@ -74,8 +76,12 @@ def _require_expiries(found: Result, query: GexQuery) -> None:
 
 def answer(found: Result, part: str, build: Callable[[], Body]) -> Response:
     """A part of the calculation, with the ETag of its version and convention."""
-    tag = found.etag.strip('"')
-    return versioned(f"{tag}.{part}", build, provenance(found.loaded))
+    return versioned(tag_of(found, part), build, provenance(found.loaded))
+
+
+def tag_of(found: Result, part: str) -> str:
+    """What names a part of this calculation, in this version and convention."""
+    return f"{found.etag.strip(_QUOTE)}.{part}"
 
 
 def provenance(loaded: Loaded) -> dict[str, str]:

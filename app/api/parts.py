@@ -9,9 +9,9 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import Field
 
-from app.api.gex import TAG, answer, result
+from app.api.gex import TAG, answer, result, tag_of
 from app.api.query import GexQuery, SymbolPath
-from app.api.respond import Body
+from app.api.respond import Body, bodies
 from app.api.rows import CSV, chosen_format, to_csv
 from app.cache.results import Result
 from app.document import to_document
@@ -24,6 +24,8 @@ from app.models import (
     Quality,
     StrikeRow,
 )
+
+LEVELS = "levels-only"
 
 api = APIBlueprint("gex_parts", __name__, url_prefix="/api/v1/gex", abp_tags=[TAG])
 
@@ -56,7 +58,13 @@ class GexProfile(GexPart):
 @api.get("/<symbol>/levels", responses={200: GexLevels}, operation_id="get_gex_levels")
 def levels(path: SymbolPath, query: GexQuery) -> Response:
     """Levels alone: flip, walls, totals, and what they rest on."""
-    return _json(path, query, "levels-only", GexLevels)
+    return _json(path, query, LEVELS, GexLevels)
+
+
+def levels_body(found: Result) -> Body:
+    """The document of GET /levels, rendered once per version for all who want it."""
+    tag = tag_of(found, LEVELS)
+    return bodies.get(tag, lambda: Body(_cut(found, GexLevels).json_bytes()))
 
 
 @api.get("/<symbol>/profile", responses={200: GexProfile}, operation_id="get_gex_profile")

@@ -10,7 +10,7 @@ from werkzeug.serving import make_server as make_http_server
 
 from app.api.context import context
 from tests.chains import synthetic
-from tests.contract.test_openapi import PATHS
+from tests.contract.test_openapi import PATHS, STREAMS
 from tests.support import ROOT
 from tests.webserver import make_server
 
@@ -58,5 +58,5 @@ def test_an_error_reaches_the_guides_client(base: tuple[str, Any]) -> None:
 
 
 def test_the_guide_names_every_resource() -> None:
-    for path in PATHS:
+    for path in PATHS | STREAMS:
         assert f"`{path.removeprefix('/api/v1')}`" in GUIDE

@@ -32,6 +32,7 @@ PATHS = {
     "/api/v1/gex/{symbol}/expiries",
     "/api/v1/gex/{symbol}/profile",
 }
+STREAMS = {"/api/v1/gex/{symbol}/stream"}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_the_document_is_valid_openapi_3_1(spec: dict[str, Any]) -> None:
 
 
 def test_it_lists_every_resource(spec: dict[str, Any]) -> None:
-    assert {path for path, item in spec["paths"].items() if "get" in item} == PATHS
+    assert {path for path, item in spec["paths"].items() if "get" in item} == PATHS | STREAMS
     assert {(method, path) for path, item in spec["paths"].items() for method in item if method != "get"} == {
         ("post", "/api/v1/symbols"),
         ("delete", "/api/v1/symbols/{symbol}"),
