@@ -190,7 +190,7 @@ class History:
             cursor = self._connection.cursor()
         try:
             cursor.register("tail", _tail_table(newer))
-            return cursor.sql(text, params=arguments).to_arrow_table()
+            return _in_utc(cursor.sql(text, params=arguments).to_arrow_table())
         except duckdb.Error as error:
             raise OSError(str(error)) from error
         finally:
@@ -327,6 +327,15 @@ def _readable() -> Iterator[None]:
             f"The recorded history can't be read: {str(error).splitlines()[0][:200]}",
             cure="Look at the folder history of DATA_DIR: a file there may be damaged, or not readable for this user.",
         ) from error
+
+
+def _in_utc(table: pa.Table) -> pa.Table:
+    """DuckDB labels instants with the machine's own time zone."""
+    kinds = [
+        pa.timestamp("ms", "UTC") if pa.types.is_timestamp(field.type) else field.type
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(list(zip(table.schema.names, kinds, strict=True))))
 
 
 def _within(day: date, start_ms: int | None, end_ms: int | None) -> bool:
