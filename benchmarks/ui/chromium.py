@@ -22,7 +22,10 @@ FLAGS = [
     "--js-flags=--expose-gc",
 ]
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_DRAWN = "() => document.getElementById('page')?.dataset.drawn === 'true' && !!document.querySelector('#chart .plot')"
+_DRAWN = """
+() => document.getElementById('page')?.dataset.drawn === 'true'
+  && document.querySelector('#chart .js-plotly-plot')?.data?.length > 0
+"""
 
 
 def executable() -> str | None:

@@ -34,14 +34,15 @@ def live_tab(browser: Browser, product: Running, seconds: float, folder: Path) -
         opened.page.goto(f"{product.url}/gex/SPX")
         opened.drawn()
         time.sleep(10)  # the first sweep and the first paints are not what a second costs
+        busy = _busy_ms_per_s(opened, seconds)  # first of all: whoever listens costs the page time
         opened.page.evaluate(_WATCH_PAINTS)
         traffic = Traffic(opened)
-        busy = _busy_ms_per_s(opened, seconds)
+        time.sleep(seconds)
         paints: list[list[float]] = opened.page.evaluate("() => window.paints")
         opened.page.screenshot(path=folder / "overview.png")
     with full_figures(product.url) as url, tab(browser) as beside:
         beside.page.goto(url)
-        beside.page.wait_for_selector(".js-plotly-plot .plot", timeout=60_000)
+        beside.page.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
         time.sleep(5)
         full = _busy_ms_per_s(beside, seconds / 2)
     return [

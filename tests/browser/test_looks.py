@@ -1,0 +1,64 @@
+"""Every view in a real browser: nothing overlaps or scrolls sideways, and axe-core finds no barrier of ours."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from components.state import VIEWS
+from tests.browser.conftest import Desk
+from tests.looks import faults
+from tests.support import eventually
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (320, 390, 768, 1440, 2560)
+_THERE = "() => Boolean(document.getElementById('page')?.dataset.drawn || document.querySelector('#notice:not([hidden])'))"
+_UPSTREAM = (".js-plotly-plot", "#_dash-", "._dash-")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium: Browser, desk: Desk) -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 915})
+    yield context.new_page()
+    context.close()
+
+
+def opened(tab: Page, desk: Desk, view: str) -> None:
+    tab.goto(f"{desk.url}/gex/SPX?view={view}")
+    eventually(lambda: tab.evaluate(_THERE), 30, f"{view} is there")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_view_scrolls_sideways_or_lays_words_on_words(tab: Page, desk: Desk, view: str) -> None:
+    opened(tab, desk, view)
+    for width in WIDTHS:
+        tab.set_viewport_size({"width": width, "height": 915})
+        # a layout settles within a few frames of the resize
+        eventually(lambda: not faults(tab), 5, f"{view} at {width} px is without faults")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_no_view_has_a_barrier_that_axe_finds(tab: Page, desk: Desk, theme: str) -> None:
+    tab.emulate_media(color_scheme=theme)
+    found: list[str] = []
+    for view in VIEWS:
+        opened(tab, desk, view)
+        for violation in Axe().run(tab).response["violations"]:
+            targets = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
+            ours = [target for target in targets if not any(mark in target for mark in _UPSTREAM)]
+            found += [f"{view}: {violation['id']}: {target}" for target in ours]
+    assert found == []
