@@ -52,9 +52,11 @@ def install(server: Flask, services: Services) -> Dash:
         ],
     )
     app.layout = _layout
+    app.index_string = _with_noscript(app.index_string)
     callbacks.live.register(app, services.results, services.alerts, followed)
     callbacks.navigation.register(app, followed)
-    server.add_url_rule("/method", "method_page", app.first_html)
+    for name in callbacks.navigation.DOCUMENTS:
+        server.add_url_rule(f"/{name}", f"{name}_page", app.first_html)
     server.add_url_rule(
         "/gex/<path:symbol>", "symbol_page", lambda symbol: _symbol_page(app, followed, symbol)
     )
@@ -64,6 +66,14 @@ def install(server: Flask, services: Services) -> Dash:
     with server.test_request_context("/"):
         app.first_html()
     return app
+
+
+def _with_noscript(index: str) -> str:
+    """Dash's page in a named language, with words for a browser that runs no scripts."""
+    words = (
+        "<noscript>This page needs JavaScript: allow it for this address and load the page again.</noscript>"
+    )
+    return index.replace("<html>", '<html lang="en">').replace("{%app_entry%}", f"{words}{{%app_entry%}}")
 
 
 def _layout() -> html.Div:

@@ -166,7 +166,15 @@
       : [[0, colors.card], [1, colors.text]];
     // a gap of one pixel would eat rows that are thin
     const ygap = (panel.y1 - panel.y0) / (visible(trace.y, range) || 1) > 5 ? 1 : 0;
-    return { ...trace, colorscale, ygap };
+    return { ...trace, colorscale, ygap, ...signs(trace, panel, colors) };
+  }
+
+  /** Green and red need a second cue: a minus in what is negative, where a cell has room for it. */
+  function signs({ z, zmax, meta }, panel, colors) {
+    const room = (panel.x1 - panel.x0) / (z[0]?.length || 1);
+    if (colors.colours !== "green" || !meta.signed || room < 12) return { text: undefined, texttemplate: "" };
+    const text = z.map((row) => Array.from(row, (value) => (value < -0.1 * zmax ? gex.format.MINUS : "")));
+    return { text, texttemplate: "%{text}", textfont: { size: 9, color: colors.text } };
   }
 
   const visible = (y, range) => y.reduce((n, at) => n + (at >= range[0] && at <= range[1]), 0);
@@ -178,9 +186,12 @@
     return {
       ...trace,
       width: Math.min(thick, 14 * perPixel),
-      marker: { ...trace.marker, color: colors[trace.meta.sign] },
+      marker: { ...trace.marker, color: colors[trace.meta.sign], pattern: pattern(trace.meta.sign, colors) },
     };
   }
+
+  const pattern = (sign, colors) =>
+    colors.colours === "green" && sign === "negative" ? { shape: "/", size: 5, solidity: 0.35, fgcolor: colors.card } : { shape: "" };
 
   /** The smallest distance of neighbouring strikes in sight. */
   function spacing(range) {

@@ -82,6 +82,8 @@
     if (wanted === "csv") gex.table.save();
     if (wanted === "png") gex.chart.save();
     if (target.closest?.("#theme")) gex.theme.toggle();
+    const colours = target.closest?.("[data-set-colours]")?.dataset.setColours;
+    if (colours) gex.theme.recolour(colours);
   }
 
   if (typeof document !== "undefined") {

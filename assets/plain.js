@@ -126,10 +126,16 @@
     return [note(panel.title, at.y[1], "bottom", 8), ...under];
   }
 
+  /** Green and red need a second cue: a pattern on bars of what is negative. */
+  function cued(trace, colors) {
+    if (colors.colours !== "green" || trace.type !== "bar" || trace.marker?.color !== "$negative") return trace;
+    return { ...trace, marker: { ...trace.marker, pattern: { shape: "/", size: 5, solidity: 0.35, fgcolor: "$card" } } };
+  }
+
   /** The figure that plotly.js draws, for a box of this size: {data, layout, frame}. */
   function figure(plain, width, height, colors) {
     const box = frame(plain, width, height);
-    return { data: themed(plain.data, colors), layout: layout(plain, box, colors), frame: box };
+    return { data: plain.data.map((trace) => themed(cued(trace, colors), colors)), layout: layout(plain, box, colors), frame: box };
   }
 
   gex.plain = { figure };

@@ -2,8 +2,9 @@
 "use strict";
 (() => {
   const gex = (globalThis.gex ||= {});
-  const NAMES = ["card", "raised", "line", "muted", "text", "positive", "negative", "spot", "flip", "grid", "live", "delayed", "stale", "down", "closed", "first", "second", "third", "fourth", "font"];
+  const NAMES = ["card", "raised", "line", "muted", "text", "positive", "negative", "spot", "flip", "grid", "live", "delayed", "stale", "down", "closed", "first", "second", "third", "fourth", "colours", "font"];
   const KEY = "gex-theme";
+  const COLOURS_KEY = "gex-colours";
   let cached = null;
 
   function tokens() {
@@ -33,6 +34,18 @@
     document.dispatchEvent(new Event("gex:theme"));
   }
 
+  /** Blue and orange, or green and red with a pattern on what is negative; remembered in this browser. */
+  function recolour(colours) {
+    document.documentElement.dataset.colours = colours;
+    cached = null;
+    try {
+      localStorage.setItem(COLOURS_KEY, colours);
+    } catch {
+      // a browser that keeps nothing still changes its colours
+    }
+    document.dispatchEvent(new Event("gex:theme"));
+  }
+
   /** Tell the account's pages, which have no scripts: they read the cookie. */
   function tell(theme) {
     const secure = location.protocol === "https:" ? "; Secure" : "";
@@ -42,11 +55,12 @@
   if (typeof document !== "undefined") {
     try {
       apply(localStorage.getItem(KEY));
+      if (localStorage.getItem(COLOURS_KEY) === "green") document.documentElement.dataset.colours = "green";
       if (localStorage.getItem(KEY)) tell(localStorage.getItem(KEY));
     } catch {
       apply(null);
     }
   }
 
-  gex.theme = { tokens, toggle };
+  gex.theme = { tokens, toggle, recolour };
 })();

@@ -15,7 +15,9 @@ from components import problems
 from components.controls import chips, symbol_menu, view_tabs
 from components.state import PageState
 
-_METHOD = Path(__file__).resolve().parents[1] / "docs" / "method.md"
+_DOCS = Path(__file__).resolve().parents[1] / "docs"
+# pages made of a document each, by their address
+DOCUMENTS = {"method": "method.md", "differences": "differences.md"}
 
 
 def register(app: Dash, followed: Callable[[], list[str]]) -> None:
@@ -48,8 +50,8 @@ def register(app: Dash, followed: Callable[[], list[str]]) -> None:
 def locate(pathname: str | None, followed: list[str]) -> tuple[str, list[Any]]:
     """The canonical symbol that a path names, or the page that says why it names none."""
     text = unquote(pathname or "/").strip("/")
-    if text == "method":
-        return "", problems.method(_METHOD.read_text("utf-8"))
+    if text in DOCUMENTS:
+        return "", problems.document((_DOCS / DOCUMENTS[text]).read_text("utf-8"))
     if text and not text.startswith("gex/"):
         return "", problems.no_such_page(followed)
     try:

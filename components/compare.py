@@ -26,6 +26,7 @@ FAMILIES = (
     ("DJX", "DIA"),
 )
 MOST = 4
+_DECIMALS = {"Spot": 2, "Flip": 1}  # walls are strikes, which have their own
 _LABEL_GAP = 0.042  # of a panel's height: two labels closer than this would touch
 
 COLUMNS = (
@@ -192,6 +193,10 @@ def _labels(snapshot: Snapshot, shown: Crop) -> list[dict[str, Any]]:
         }
         font = {"size": 11, "color": color}
         notes.append(
-            place | {"text": f"{name} {at:,.10g}", "showarrow": False, "font": font, "bgcolor": "$cardcc"}
+            place | {"text": _words(name, at), "showarrow": False, "font": font, "bgcolor": "$cardcc"}
         )
     return notes
+
+
+def _words(name: str, at: float) -> str:
+    return f"{name} {at:,.{_DECIMALS[name]}f}" if name in _DECIMALS else f"{name} {at:,.10g}"

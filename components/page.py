@@ -9,7 +9,7 @@ from dash import dcc, html
 
 from components import alerts
 from components.attributes import attributes
-from components.words import METHOD, TILES, Tile
+from components.words import DIFFERENCES, METHOD, TILES, Tile
 
 # Decision: a chart never offers to send its data elsewhere.
 GRAPH_CONFIG: Any = {
@@ -62,6 +62,7 @@ def page(interval_ms: int, account: list[Any] | None = None, manages: bool = Fal
 def _header(account: list[Any]) -> html.Header:
     return html.Header(
         [
+            html.H1("Gamma exposure", className="unseen"),
             html.A("GEX", href="/", className="logo", title="Gamma exposure: the first followed symbol"),
             html.Div(id="symbols"),
             html.Nav(id="views", **attributes({"aria-label": "Views"})),
@@ -243,19 +244,29 @@ _KEYS = (
 )
 
 
+_COLOURS = (("blue", "Blue and orange"), ("green", "Green and red"))
+
+
+def _colours(word: str, label: str) -> html.Button:
+    return html.Button(label, className="chip", **attributes({"data-set-colours": word}))
+
+
 def _help() -> html.Dialog:
     words = [html.Div([html.Dt(tile.label), html.Dd(tile.explain)]) for tile in TILES]
     keys = [html.Div([html.Dt(html.Kbd(key)), html.Dd(what)]) for key, what in _KEYS]
     return html.Dialog(
         [
             html.Button("Close", id="help-close"),
+            html.H2("Colours"),
+            html.Div([_colours(word, label) for word, label in _COLOURS], className="group"),
             html.H2("Words"),
             html.Dl(words),
             html.P(
                 [
                     "Nobody outside the dealers knows their positions: every figure rests on the chosen convention. ",
-                    html.A("How each is computed, and why tools differ", href=METHOD),
-                    ".",
+                    html.A("How each is computed", href=METHOD),
+                    ". ",
+                    html.A("Why does this differ from other tools?", href=DIFFERENCES),
                 ]
             ),
             html.H2("Keys"),

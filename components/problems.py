@@ -45,6 +45,6 @@ def _problem(title: str, words: str | list[Any], followed: Iterable[str]) -> lis
     return [html.Div(said, className="words", role="alert")]
 
 
-def method(text: str) -> list[Any]:
-    """The page that says how everything is computed, from its Markdown."""
+def document(text: str) -> list[Any]:
+    """A page made of a document's Markdown, such as how everything is computed."""
     return [html.Article(dcc.Markdown(text), className="prose")]

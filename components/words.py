@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 METHOD = "/method"
+DIFFERENCES = "/differences"
 
 
 @dataclass(frozen=True, slots=True)

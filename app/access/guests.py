@@ -19,7 +19,7 @@ from app.market.symbols import canonical
 CALLBACK = "/_dash-update-component"
 # What the page is made of, the same for every symbol.
 _FRAME = ("/_dash-component-suites/", "/assets/")
-_FRAME_PATHS = frozenset({"/_dash-layout", "/_dash-dependencies", "/_favicon.ico", "/method"})
+_FRAME_PATHS = frozenset({"/_dash-layout", "/_dash-dependencies", "/_favicon.ico", "/method", "/differences"})
 _TOKEN = re.compile(r"[A-Za-z0-9$./]+")
 _MOST_STRINGS = 2_000
 
