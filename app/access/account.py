@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from flask import current_app, make_response, render_template, request
+from flask import current_app, g, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.access.gate import Gate
@@ -84,6 +84,7 @@ def render(
     )
     response = make_response(text, status)
     response.headers["Cache-Control"] = "no-store"
+    g.gex_account_page = True  # for app.access.headers: these have no scripts, and lead to Schwab
     return response
 
 

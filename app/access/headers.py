@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from app.access import styles
 from app.access.origin import is_secure
@@ -36,7 +36,7 @@ def install(server: Flask, settings: Settings, script_hashes: Callable[[], Seque
     def policy(response: Response) -> str:
         if response.mimetype != "text/html":
             return _DATA_POLICY
-        return sign_in if request.path.startswith(("/login", "/share/")) else page()
+        return sign_in if "gex_account_page" in g else page()
 
     @server.after_request
     def protect(response: Response) -> Response:

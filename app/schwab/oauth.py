@@ -120,13 +120,13 @@ class OAuth:
     def read_redirect(address: str) -> tuple[str, str | None]:
         """Code and state of the address that the browser came back to, as the server saw it or as a person pasted it.
 
-        The code is decoded once: it ends in "@". Raises AuthError when there is none.
+        The code is decoded once: it ends in "@". Raises AuthError when there is none, or an error beside it.
         """
         text = address.strip()
-        query = urlsplit(text).query if "?" in text else text
+        query = text.partition("?")[2].partition("#")[0] if "?" in text else text
         fields = parse_qs(query)
         code = fields.get("code", [""])[0].replace(" ", "+")  # a raw "+" of base64
-        if not code:
+        if not code or "error" in fields:
             raise trouble(AuthError, "bad_redirect")
         return code, fields.get("state", [None])[0]
 

@@ -59,5 +59,5 @@ def test_every_route_scores_what_a_page_without_cookies_can(tmp_path: Path, figu
     said = f"{len(scores)} answers: " + ", ".join(
         f"{count} score {sum_}" for sum_, count in sorted(spread.items())
     )
-    measured = f"{said}; the rest: HSTS preload list 5, a cookie to judge 5, integrity hashes on own scripts 5 {low or ''}".strip()
+    measured = f"{said}; missing: HSTS preload list 5, a cookie to judge 5, hashes of own scripts 5 {low or ''}".strip()
     figure(4, "Observatory score of every route", f"{AIM} or more", measured, not low and len(scores) > 80)

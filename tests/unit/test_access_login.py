@@ -85,6 +85,19 @@ def test_a_pasted_address_finishes_the_login(tmp_path: Path) -> None:
     assert broker.stored == ["C0.abc@"]
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["", "x", "http://[?code=c", "//[::?code=c&state=s", "?code=%ff%00", "https://x/?" + "a" * 9000],
+)
+def test_a_pasted_text_that_is_no_address_is_refused_with_words(tmp_path: Path, address: str) -> None:
+    client = make_server(tmp_path, StandInBroker(), **PRIVATE).test_client()
+
+    answer = client.post("/login/paste", data={"address": address})
+
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
+
+
 def test_a_missing_state_is_refused(tmp_path: Path) -> None:
     broker = StandInBroker()
     client = make_server(tmp_path, broker).test_client()
