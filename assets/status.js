@@ -17,7 +17,7 @@
     text("state-word", state.word);
     text("state-age", age(state, now));
     byId("state").title = `${state.why}${state.since ? ` Since ${gex.format.clock(state.since)}.` : ""}`;
-    byId("simulated").hidden = (answer || ack?.feed)?.source !== "simulator";
+    byId("simulated").hidden = (answer?.source || ack?.feed?.source) !== "simulator";
     clock(answer, now);
     banner(state, { ack, answer, now });
   }

@@ -237,6 +237,8 @@ def _coverage(account: Account) -> Panel:
                 "text": [f"{share:.0%}" for _, _, share in shares],
                 "textposition": "inside",
                 "insidetextanchor": "start",
+                "insidetextfont": {"color": "$text"},
+                "width": min(0.6, 0.15 * max(1, len(shares))),
                 "customdata": [[cover.streaming, cover.contracts] for _, cover, _ in shares],
                 "hovertemplate": "%{y}: %{customdata[0]:,} of %{customdata[1]:,} contracts, %{x:.1%} of gross gamma"
                 "<extra></extra>",

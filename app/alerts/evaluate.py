@@ -61,6 +61,7 @@ class Memory:
     """What one rule remembers of one underlying.
 
     Attributes:
+        born_ms: when it began to remember: after a cache that lost everything, alerts get other ids than those before.
         answer: the last clear answer; told: the one that the reader knows of.
         since_ms: since when the answer stands against what was told (feed rules).
         fired_ms: when it fired last; count: how often.
@@ -68,6 +69,7 @@ class Memory:
         window: values of the last minutes, oldest first (move rules).
     """
 
+    born_ms: int | None = None
     answer: str | None = None
     told: str | None = None
     since_ms: int | None = None
@@ -120,23 +122,36 @@ def firing_id(key: str, memory: Memory) -> str:
 
     It is the same when a firing is repeated from the memory before it, as after a crash between two writes.
     """
-    text = f"{key}:{memory.count}:{memory.told}"
+    text = f"{key}:{memory.born_ms}:{memory.count}:{memory.told}"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def look(rule: LevelRule, memory: Memory, seen: Levels) -> Outcome:
     """A level rule's new memory, and whether it fires."""
     if isinstance(rule, Crossing):
-        return _crossing(rule, memory, seen)
-    if isinstance(rule, RegimeChange):
-        return _settle(rule, memory, _regime(rule, seen), Firing("", seen.at_ms, after=seen.net_gex))
-    return _move(rule, memory, seen)
+        outcome = _crossing(rule, memory, seen)
+    elif isinstance(rule, RegimeChange):
+        outcome = _settle(rule, memory, _regime(rule, seen), Firing("", seen.at_ms, after=seen.net_gex))
+    else:
+        outcome = _move(rule, memory, seen)
+    return _dated(memory, outcome, seen.at_ms)
 
 
 def look_at_feed(rule: FeedTrouble | LoginEnding, memory: Memory, seen: FeedSeen) -> Outcome:
     """A feed rule's new memory, and whether it fires."""
-    if isinstance(rule, FeedTrouble):
-        return _trouble(rule, memory, seen)
+    outcome = _trouble(rule, memory, seen) if isinstance(rule, FeedTrouble) else _login(rule, memory, seen)
+    return _dated(memory, outcome, seen.at_ms)
+
+
+def _dated(before: Memory, outcome: Outcome, at_ms: int) -> Outcome:
+    """The outcome, its memory dated once it remembers anything."""
+    memory, firing = outcome
+    if memory == before or memory.born_ms is not None:
+        return outcome
+    return replace(memory, born_ms=at_ms), firing
+
+
+def _login(rule: LoginEnding, memory: Memory, seen: FeedSeen) -> Outcome:
     if seen.login_ends_ms is None:
         return memory, None
     left = seen.login_ends_ms - seen.at_ms

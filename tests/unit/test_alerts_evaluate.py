@@ -245,3 +245,10 @@ def test_memories_of_rules_that_are_gone_are_forgotten() -> None:
     assert not memories.put("a:SPX:1", Memory(told="above", spot=1.0, level=2.0))
     assert memories.keep({"b"})
     assert memories.get("a:SPX:1") == Memory()
+
+
+def test_an_alert_after_everything_was_forgotten_has_an_id_of_its_own() -> None:
+    key = memory_key(crossing(), "SPX")
+    one, _ = run(crossing(), [levels(0, 5010), levels(1, 4990)])
+    other, _ = run(crossing(), [levels(100, 5010), levels(101, 4990)])
+    assert firing_id(key, one) != firing_id(key, other)
