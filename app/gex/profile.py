@@ -22,6 +22,7 @@ _ROOT_TOLERANCE = 1e-12
 _NEWTON_STEPS, _SETTLED = 8, 1e-9
 # Where a narrow bell is looked at, in its widths: beyond these it is below a millionth of its top.
 _OFFSETS = np.arange(-5.0, 5.1, 0.5)
+_TURN_ROUNDS = 5
 # A dip of |G| is followed downwards for so many parabolas, unless one says that this much of it will be left.
 _DIP_STEPS, _SHALLOW = 8, 0.5
 # How far a bid's or ask's flip is looked for at once; farther off another root might lie between.
@@ -108,7 +109,21 @@ def _sampled(bells: Bells, log_spots: F64, sums: F64) -> tuple[F64, F64]:
     inside += _cubic(log_spots[0], step, sums - on_grid, between)
     points, values = np.append(log_spots, between), np.append(sums, inside)
     order = np.argsort(points, kind="stable")
-    return points[order], values[order]
+    return points[order], _exact_at_turns(bells, points[order], values[order])
+
+
+def _exact_at_turns(bells: Bells, points: F64, values: F64) -> F64:
+    """The values, exact on both sides of each change of sign: an interpolated one near zero may have the wrong sign."""
+    exact: set[int] = set()
+    for _ in range(_TURN_ROUNDS):
+        turns = np.flatnonzero(np.diff(np.sign(values)) != 0)
+        ends = {*turns.tolist(), *(turns + 1).tolist()} - exact
+        if not ends:
+            break
+        for i in ends:
+            values[i] = bell_kernels.bell_sum(points[i], bells.slope, bells.offset, bells.height)
+        exact |= ends
+    return values
 
 
 def _around(few: Bells, log_spots: F64, apart: float, step: float) -> F64:

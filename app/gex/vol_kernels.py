@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.jit import kernel
+from app.gex.jit import inner, kernel
 from app.gex.special import SQRT_HALF, fast_erfcx, fast_exp, fast_log
 
 F64 = NDArray[np.float64]
@@ -180,25 +180,33 @@ def step_to_quotes(
     too long to be trusted. The two share what is costly: b and its derivatives at the mid.
     """
     for i in range(x.size):
-        f, k, v = forward[i], strike[i], x[i]
         otm, quoted = source[i] == 1, source[i] == 1 or source[i] == 2
-        use_call = (k >= f) == otm
-        apart = 0.0 if otm else abs(f - k)
-        bid = (call_bid[i] if use_call else put_bid[i]) / discount[i] - apart
-        ask = (call_ask[i] if use_call else put_ask[i]) / discount[i] - apart
-        vol = v if quoted else 1.0
-        y = fast_log(f / k) if quoted else 0.0
-        root = np.sqrt(f * k) if quoted else 1.0
-        h, t = abs(y) / vol, 0.5 * vol
+        use_call = (strike[i] >= forward[i]) == otm
+        apart = 0.0 if otm else abs(forward[i] - strike[i])
+        low[i] = (call_bid[i] if use_call else put_bid[i]) / discount[i] - apart if quoted else np.nan
+        high[i] = (call_ask[i] if use_call else put_ask[i]) / discount[i] - apart if quoted else np.nan
+    _step(strike, forward, x, low, high)
+
+
+@inner
+def _step(strike: F64, forward: F64, x: F64, low: F64, high: F64) -> None:
+    """The same from the time values at bid and at ask, in place: without branches."""
+    for i in range(x.size):
+        for_bid, for_ask = low[i] > 0.0, high[i] > 0.0
+        some = for_bid or for_ask
+        f, k, vol = forward[i] if some else 1.0, strike[i] if some else 1.0, x[i] if some else 1.0
+        h, t = abs(fast_log(f / k)) / vol, 0.5 * vol
         gap = fast_erfcx((h - t) * SQRT_HALF) - fast_erfcx((h + t) * SQRT_HALF)
-        at = fast_log(0.5 * gap * root) - 0.5 * (h * h + t * t)
+        at = 0.5 * (h * h + t * t)
+        scale = 0.5 * gap * np.sqrt(f * k)
         slope = _SQRT_2_OVER_PI / gap
         bend = h * h / vol - 0.5 * t - slope
         third = bend * bend - 3.0 * h * h / (vol * vol) - 0.25 - slope * bend
-        for_bid, for_ask = quoted and bid > 0.0, quoted and ask > 0.0
-        to_bid = (fast_log(bid if for_bid else 1.0) - at) / slope
-        to_ask = (fast_log(ask if for_ask else 1.0) - at) / slope
+        to_bid = (fast_log((low[i] if for_bid else 1.0) / scale) + at) / slope
+        to_ask = (fast_log((high[i] if for_ask else 1.0) / scale) + at) / slope
         down = to_bid * (1.0 + 0.5 * bend * to_bid) / (1.0 + to_bid * (bend + third * to_bid / 6.0))
         up = to_ask * (1.0 + 0.5 * bend * to_ask) / (1.0 + to_ask * (bend + third * to_ask / 6.0))
-        low[i] = (vol + down if abs(to_bid) + abs(down) <= _CLOSE * vol else -vol) if for_bid else np.nan
-        high[i] = (vol + up if abs(to_ask) + abs(up) <= _CLOSE * vol else -vol) if for_ask else np.nan
+        under = vol + down if abs(to_bid) + abs(down) <= _CLOSE * vol else -vol
+        over = vol + up if abs(to_ask) + abs(up) <= _CLOSE * vol else -vol
+        low[i] = under if for_bid else np.nan
+        high[i] = over if for_ask else np.nan
