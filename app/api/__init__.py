@@ -6,8 +6,9 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from app import __version__
-from app.api import docs, gex, market, parts, problems, status, stream, symbols
+from app.api import docs, gex, market, parts, problems, status, stream, symbols, unchanged
 from app.api.context import Context, attach
+from app.api.unchanged import Unchanged
 from app.cache.base import Store
 from app.cache.results import Results
 from app.settings import Settings
@@ -42,8 +43,10 @@ def install(
     server: OpenAPI, *, settings: Settings, store: Store, results: Results, watchlist: Watchlist
 ) -> None:
     """Add every resource to the server."""
-    attach(server.extensions, Context(settings, store, results, watchlist))
+    known = Unchanged(store)
+    attach(server.extensions, Context(settings, store, results, watchlist, known))
     problems.install(server)
+    unchanged.install(server, known)
     streams = Streams(stream.LevelSource(results), settings.stream_clients)
     server.extensions[stream.EXTENSION] = streams
     for blueprint in (status.api, symbols.api, market.api, gex.api, parts.api, stream.api):

@@ -10,6 +10,7 @@ from flask import current_app
 
 from app.access import visitor as door
 from app.api.problems import ApiError
+from app.api.unchanged import Unchanged
 from app.cache.base import Store
 from app.cache.results import Results
 from app.models import SchwabConnection
@@ -28,6 +29,7 @@ class Context:
     store: Store
     results: Results
     watchlist: Watchlist
+    unchanged: Unchanged
     started_at: float = field(default_factory=time.monotonic)
 
     def followed(self) -> list[str]:

@@ -12,7 +12,7 @@ from flask_openapi3.models.tag import Tag
 from app.api.context import context
 from app.api.problems import ApiError
 from app.api.query import DocumentQuery, GexQuery, SymbolPath
-from app.api.respond import Body, versioned
+from app.api.respond import Body, labels, versioned
 from app.cache.base import Loaded
 from app.cache.results import Result
 from app.document import to_document
@@ -76,7 +76,15 @@ def _require_expiries(found: Result, query: GexQuery) -> None:
 
 def answer(found: Result, part: str, build: Callable[[], Body]) -> Response:
     """A part of the calculation, with the ETag of its version and convention."""
-    return versioned(tag_of(found, part), build, provenance(found.loaded))
+    return of_chain(found.loaded, tag_of(found, part), build)
+
+
+def of_chain(loaded: Loaded, tag: str, build: Callable[[], Body]) -> Response:
+    """A document that this version of the chain determines; asked for again, it is known to be unchanged."""
+    headers = provenance(loaded)
+    response = versioned(tag, build, headers)
+    context().unchanged.note(loaded, tag, labels(tag) | headers)
+    return response
 
 
 def tag_of(found: Result, part: str) -> str:

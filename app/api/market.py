@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from app.api.context import Context, context
-from app.api.gex import answer, provenance
+from app.api.gex import answer, of_chain
 from app.api.query import Query, SymbolPath
-from app.api.respond import Body, versioned
+from app.api.respond import Body
 from app.api.rows import CSV, OPTION_FIELDS, chosen_format, option_rows, to_csv
 from app.cache.base import Loaded, Version
 from app.cache.results import Result
@@ -59,7 +59,7 @@ def market(path: SymbolPath) -> Response:
     bound = context()
     loaded = _loaded(bound, path.symbol)
     tag = f"market-{_label(loaded.version)}{'-stale' if loaded.stale else ''}-{path.symbol.replace('/', '.')}"
-    return versioned(tag, lambda: Body(market_data(loaded.chain).json_bytes()), provenance(loaded))
+    return of_chain(loaded, tag, lambda: Body(market_data(loaded.chain).json_bytes()))
 
 
 @api.get("/options/<symbol>", responses={200: Options}, operation_id="get_options")

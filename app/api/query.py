@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Literal, cast
 
@@ -96,7 +96,27 @@ class GexQuery(Query):
         )
 
 
-class DocumentQuery(GexQuery):
+class PastQuery(GexQuery):
+    """The same, of the present or of a recorded minute."""
+
+    at: datetime | None = Field(
+        None,
+        description="A recorded minute instead of the present, UTC. Rows are recorded by open interest and expiry bucket.",
+        json_schema_extra={"example": "2026-11-20T18:42Z"},
+    )
+
+    @property
+    def at_ms(self) -> int | None:
+        """The minute, ms since the epoch; without an offset it is UTC."""
+        return None if self.at is None else instant_ms(self.at)
+
+
+def instant_ms(instant: datetime) -> int:
+    """Ms since the epoch; without an offset it is UTC."""
+    return round((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+class DocumentQuery(PastQuery):
     """The query of the whole document."""
 
     detail: Literal["full", "levels"] = Field(

@@ -86,12 +86,17 @@ def unchanged(tag: str) -> bool:
 def versioned(tag: str, build: Callable[[], Body], headers: dict[str, str] | None = None) -> Response:
     """A document that changes only with its tag: 304 when the client has it, else the kept bytes."""
     response = Response(status=304) if unchanged(tag) else _full(bodies.get(tag, build))
-    # Weak: the same version is sent plain or packed.
-    response.headers["ETag"] = quote_etag(tag, weak=True)
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Accept, Accept-Encoding, Cookie"
-    response.headers.update(headers or {})
+    response.headers.update(labels(tag) | (headers or {}))
     return response
+
+
+def labels(tag: str) -> dict[str, str]:
+    """The headers of a versioned document."""
+    return {
+        "ETag": quote_etag(tag, weak=True),  # weak: the same version is sent plain or packed
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept, Accept-Encoding, Cookie",
+    }
 
 
 def _full(body: Body) -> Response:

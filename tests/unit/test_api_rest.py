@@ -143,6 +143,39 @@ def test_an_unchanged_version_is_not_sent_again(client: FlaskClient, store: Stor
         assert client.get(f"/api/v1/{path}", headers={"If-None-Match": tag}).status_code == 200
 
 
+def test_what_is_known_to_be_unchanged_is_neither_loaded_nor_computed(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise AssertionError("loaded")
+
+    tags = {
+        path: client.get(path).headers["ETag"] for path in ("/api/v1/gex/SPX/levels", "/api/v1/market/SPX")
+    }
+    monkeypatch.setattr("app.cache.memory.MemoryStore.load", fail)
+
+    for path, tag in tags.items():
+        answer = client.get(path, headers={"If-None-Match": tag})
+        assert (answer.status_code, answer.headers["ETag"]) == (304, tag)
+        assert answer.headers["X-Chain-Version"]
+
+
+def test_no_other_parameter_format_or_visitor_gets_that_304(tmp_path: Path) -> None:
+    client = make_server(tmp_path, symbols="SPX", access="private").test_client()
+    with client.application.app_context():
+        context().store.publish(CHAIN, 1)
+    reader = _key(client, "read")
+    path = "/api/v1/gex/SPX/strikes"
+    tag = client.get(path, headers=reader).headers["ETag"]
+    have = {"If-None-Match": tag}
+
+    assert client.get(path, headers=reader | have).status_code == 304
+    assert client.get(path, headers=have).status_code == 401
+    assert client.get(f"{path}?side=long", headers=reader | have).status_code == 200
+    assert client.get(path, headers=reader | have | {"Accept": "text/csv"}).status_code == 200
+    assert client.get(f"{path}?side=nobody", headers=reader | have).status_code == 422
+
+
 def test_each_convention_and_part_has_a_tag_of_its_own(client: FlaskClient) -> None:
     paths = ["gex/SPX", "gex/SPX?side=long", "gex/SPX?detail=levels", "gex/SPX/levels", "gex/SPX/strikes"]
     paths += ["options/SPX", "options/SPX?limit=5", "options/SPX?limit=5&offset=5", "market/SPX"]
