@@ -273,6 +273,7 @@ class GexPart(Model):
     spot: float | None
     as_of: datetime
     convention: ConventionModel
+    recorded: bool = Field(False, description="Whether this is what was recorded then, rather than the present")
 
 
 class GexNumbers(GexPart):

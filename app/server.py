@@ -43,6 +43,7 @@ def create_server(services: Services) -> OpenAPI:
         store=services.store,
         results=services.results,
         watchlist=services.watchlist,
+        history=services.history,
     )
     stream.streams_of(server).observe = metrics.STREAMS.set
     alerts.install(server, services.alerts)

@@ -6,11 +6,12 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from app import __version__
-from app.api import docs, gex, market, parts, problems, status, stream, symbols, unchanged
+from app.api import docs, gex, market, parts, past, problems, status, stream, symbols, unchanged
 from app.api.context import Context, attach
 from app.api.unchanged import Unchanged
 from app.cache.base import Store
 from app.cache.results import Results
+from app.history.reader import History
 from app.settings import Settings
 from app.streams import Streams
 from app.watchlist import Watchlist
@@ -40,16 +41,22 @@ def make_server(import_name: str) -> OpenAPI:
 
 
 def install(
-    server: OpenAPI, *, settings: Settings, store: Store, results: Results, watchlist: Watchlist
+    server: OpenAPI,
+    *,
+    settings: Settings,
+    store: Store,
+    results: Results,
+    watchlist: Watchlist,
+    history: History,
 ) -> None:
     """Add every resource to the server."""
     known = Unchanged(store)
-    attach(server.extensions, Context(settings, store, results, watchlist, known))
+    attach(server.extensions, Context(settings, store, results, watchlist, history, known))
     problems.install(server)
     unchanged.install(server, known)
     streams = Streams(stream.LevelSource(results), settings.stream_clients)
     server.extensions[stream.EXTENSION] = streams
-    for blueprint in (status.api, symbols.api, market.api, gex.api, parts.api, stream.api):
+    for blueprint in (status.api, symbols.api, market.api, gex.api, parts.api, past.api, stream.api):
         server.register_api(blueprint)
     server.register_blueprint(docs.docs)
     server.register_blueprint(docs.swagger)

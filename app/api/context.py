@@ -13,6 +13,7 @@ from app.api.problems import ApiError
 from app.api.unchanged import Unchanged
 from app.cache.base import Store
 from app.cache.results import Results
+from app.history.reader import History
 from app.models import SchwabConnection
 from app.settings import Settings
 from app.watchlist import Watchlist
@@ -29,6 +30,7 @@ class Context:
     store: Store
     results: Results
     watchlist: Watchlist
+    history: History
     unchanged: Unchanged
     started_at: float = field(default_factory=time.monotonic)
 

@@ -10,8 +10,9 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from app.api.context import context
+from app.api.past import Recorded, recorded
 from app.api.problems import ApiError
-from app.api.query import DocumentQuery, GexQuery, SymbolPath
+from app.api.query import DocumentQuery, GexQuery, PastQuery, SymbolPath
 from app.api.respond import Body, labels, versioned
 from app.cache.base import Loaded
 from app.cache.results import Result
@@ -33,10 +34,10 @@ def document(path: SymbolPath, query: DocumentQuery) -> Response:
 
     Levels that don't exist or can't be known are null. With detail=levels, strikes, expiries and profile are empty.
     """
-    found = result(path.symbol, query)
+    found = now_or_then(path.symbol, query)
 
     def build() -> Body:
-        whole = to_document(found.snapshot)
+        whole = whole_of(found)
         return Body((whole if query.detail == "full" else _levels_only(whole)).json_bytes())
 
     return answer(found, query.detail, build)
@@ -49,6 +50,17 @@ def _levels_only(whole: GEXCalculation) -> GEXCalculation:
         "profile": whole.profile.model_copy(update={"spot": [], "gex": [], "buckets": {}}),
     }
     return whole.model_copy(update=empty)
+
+
+def now_or_then(symbol: str, query: PastQuery) -> Result | Recorded:
+    """The present's calculation, or what was recorded at the minute asked for. Raises ApiError."""
+    return result(symbol, query) if query.at_ms is None else recorded(symbol, query.at_ms, query.params())
+
+
+def whole_of(found: Result | Recorded) -> GEXCalculation:
+    """The whole document, of which parts are cut."""
+    whole = to_document(found.snapshot)
+    return whole.model_copy(update={"recorded": True}) if isinstance(found, Recorded) else whole
 
 
 def result(symbol: str, query: GexQuery) -> Result:
@@ -74,8 +86,10 @@ def _require_expiries(found: Result, query: GexQuery) -> None:
         )
 
 
-def answer(found: Result, part: str, build: Callable[[], Body]) -> Response:
+def answer(found: Result | Recorded, part: str, build: Callable[[], Body]) -> Response:
     """A part of the calculation, with the ETag of its version and convention."""
+    if isinstance(found, Recorded):
+        return versioned(tag_of(found, part), build, found.headers)
     return of_chain(found.loaded, tag_of(found, part), build)
 
 
@@ -87,7 +101,7 @@ def of_chain(loaded: Loaded, tag: str, build: Callable[[], Body]) -> Response:
     return response
 
 
-def tag_of(found: Result, part: str) -> str:
+def tag_of(found: Result | Recorded, part: str) -> str:
     """What names a part of this calculation, in this version and convention."""
     return f"{found.etag.strip(_QUOTE)}.{part}"
 

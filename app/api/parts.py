@@ -9,12 +9,12 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import Field
 
-from app.api.gex import TAG, answer, result, tag_of
-from app.api.query import GexQuery, SymbolPath
+from app.api.gex import TAG, answer, now_or_then, tag_of, whole_of
+from app.api.past import Recorded
+from app.api.query import PastQuery, SymbolPath
 from app.api.respond import Body, bodies
 from app.api.rows import CSV, chosen_format, to_csv
 from app.cache.results import Result
-from app.document import to_document
 from app.models import (
     ExpiryRow,
     GEXCalculation,
@@ -56,7 +56,7 @@ class GexProfile(GexPart):
 
 
 @api.get("/<symbol>/levels", responses={200: GexLevels}, operation_id="get_gex_levels")
-def levels(path: SymbolPath, query: GexQuery) -> Response:
+def levels(path: SymbolPath, query: PastQuery) -> Response:
     """Levels alone: flip, walls, totals, and what they rest on."""
     return _json(path, query, LEVELS, GexLevels)
 
@@ -68,43 +68,43 @@ def levels_body(found: Result) -> Body:
 
 
 @api.get("/<symbol>/profile", responses={200: GexProfile}, operation_id="get_gex_profile")
-def profile(path: SymbolPath, query: GexQuery) -> Response:
+def profile(path: SymbolPath, query: PastQuery) -> Response:
     """The profile G(S'): the total if spot stood elsewhere, everything else unchanged."""
     return _json(path, query, "profile", GexProfile)
 
 
 @api.get("/<symbol>/strikes", responses={200: GexStrikes}, operation_id="get_gex_strikes")
-def strikes(path: SymbolPath, query: GexQuery) -> Response:
+def strikes(path: SymbolPath, query: PastQuery) -> Response:
     """By strike, as JSON or, with Accept: text/csv, as a table."""
     return _json_or_csv(path, query, "strikes", GexStrikes, _strike_table)
 
 
 @api.get("/<symbol>/expiries", responses={200: GexExpiries}, operation_id="get_gex_expiries")
-def expiries(path: SymbolPath, query: GexQuery) -> Response:
+def expiries(path: SymbolPath, query: PastQuery) -> Response:
     """By expiry and root, as JSON or, with Accept: text/csv, as a table."""
     return _json_or_csv(path, query, "expiries", GexExpiries, _expiry_table)
 
 
-def _json(path: SymbolPath, query: GexQuery, name: str, kind: type[GexPart]) -> Response:
-    found = result(path.symbol, query)
+def _json(path: SymbolPath, query: PastQuery, name: str, kind: type[GexPart]) -> Response:
+    found = now_or_then(path.symbol, query)
     return answer(found, name, lambda: Body(_cut(found, kind).json_bytes()))
 
 
 def _json_or_csv(
     path: SymbolPath,
-    query: GexQuery,
+    query: PastQuery,
     name: str,
     kind: type[GexPart],
     table: Callable[[GEXCalculation], bytes],
 ) -> Response:
     if chosen_format() != CSV:
         return _json(path, query, name, kind)
-    found = result(path.symbol, query)
-    return answer(found, f"{name}-csv", lambda: Body(table(to_document(found.snapshot)), CSV))
+    found = now_or_then(path.symbol, query)
+    return answer(found, f"{name}-csv", lambda: Body(table(whole_of(found)), CSV))
 
 
-def _cut(found: Result, kind: type[GexPart]) -> GexPart:
-    whole = to_document(found.snapshot)
+def _cut(found: Result | Recorded, kind: type[GexPart]) -> GexPart:
+    whole = whole_of(found)
     return kind(**{name: getattr(whole, name) for name in kind.model_fields})
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter
 
-from app.errors import CacheError, GexError, SymbolError
+from app.errors import CacheError, GexError, HistoryError, SymbolError
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def _our_error(error: GexError) -> Any:
         raise error
     if isinstance(error, SymbolError):
         return respond(ApiError(422, str(error), cure=error.cure))
-    if isinstance(error, CacheError):
+    if isinstance(error, CacheError | HistoryError):
         return respond(ApiError(503, str(error), cure=error.cure, retry_after_s=2))
     log.error("request failed", extra={"path": request.path, "error": str(error)})
     return respond(ApiError(500, "The server failed on this request.", cure=error.cure))

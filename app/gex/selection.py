@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.params import BucketName, Params
+from app.gex.params import Bucket, BucketName, Params
 from app.gex.surface import Surface
 from app.market.calendar import exchange_day
 
@@ -28,19 +29,21 @@ def chosen_dates(surface: Surface, params: Params) -> frozenset[date]:
         return frozenset(params.expiries) & frozenset(dates)
     if params.bucket == "all":
         return frozenset(dates)
-    today = exchange_day(surface.chain.as_of_ms)
-    live = sorted({s.expiry for s, alive in zip(surface.layout.series, surface.alive, strict=True) if alive})
-    if params.bucket == "0dte":
-        return frozenset([today] if today in live else live[:1])
-    if params.bucket == "ex_next":
-        return frozenset(live[1:])
-    return frozenset(d for d in live if d <= _last_day(today, params))
+    live = {s.expiry for s, alive in zip(surface.layout.series, surface.alive, strict=True) if alive}
+    return bucket_dates(params.bucket, exchange_day(surface.chain.as_of_ms), live)
 
 
-def _last_day(today: date, params: Params) -> date:
-    if params.bucket == "month":
-        return today + _MONTH
-    return _friday(today)
+def bucket_dates(bucket: Bucket, today: date, live: Collection[date]) -> frozenset[date]:
+    """Those of the live dates that a bucket lets in."""
+    if bucket == "all":
+        return frozenset(live)
+    ordered = sorted(live)
+    if bucket == "0dte":
+        return frozenset([today] if today in live else ordered[:1])
+    if bucket == "ex_next":
+        return frozenset(ordered[1:])
+    last = today + _MONTH if bucket == "month" else _friday(today)
+    return frozenset(day for day in ordered if day <= last)
 
 
 def _friday(today: date) -> date:

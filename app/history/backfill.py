@@ -41,7 +41,7 @@ def import_file(folder: Folder, path: Path, *, rate: float | None = None) -> Imp
     key = Key(chain.as_of_ms // MINUTE_MS * MINUTE_MS)
     day = folder.day(chain.symbol, day_of(key))
     try:
-        if key in day.keys():
+        if key in set(day.keys()):
             return Imported(chain.symbol, day.day, chain.as_of_ms, new=False)
         day.write(key, _batch(chain, key, rate))
     except (OSError, pa.ArrowException) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from app.errors import HistoryError
 from app.gex.levels import walls
 from app.gex.params import Params
+from app.gex.selection import bucket_dates
 from app.gex.snapshot import ExpirySummary, GreekTotals, Levels, QualityCounts, Snapshot, StrikeTable
 from app.history.row import Key
 from app.history.schema import BUCKETS
-from app.market.calendar import to_ms
+from app.market.calendar import exchange_day, to_ms
 
 F64 = NDArray[np.float64]
 
@@ -31,7 +33,7 @@ class Moment:
 
     Attributes:
         snapshot: what was recorded, in the convention asked for. Its heatmap reaches the strikes nearest spot on the nearest
-            dates only, and is empty, as its expiries are, where the row of its bucket doesn't hold it.
+            dates only (NaN beyond); exposures of the other greeks by strike, and the profile's parts, aren't recorded.
         crossed: levels that spot had just crossed.
         heard_ms: when a contract was heard last before it; None where unknown.
         source: schwab, simulator, or file for what was imported.
@@ -78,7 +80,9 @@ def moment_of(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: 
 
 def _naive(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: Params) -> Snapshot:
     strikes = _strikes(row)
-    dates = sorted(set(of_all["map_expiry"] or ())) if params.bucket == "all" else []
+    today = exchange_day(to_ms(row["as_of"]))
+    dates = bucket_dates(params.bucket, today, of_all["expiry"] or ())
+    mapped = [day for day in of_all["map_expiry"] or () if day in dates]
     return Snapshot(
         symbol=symbol,
         spot=row["spot"],
@@ -86,9 +90,9 @@ def _naive(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: Par
         params=params,
         levels=_levels(row),
         strikes=strikes,
-        expiries=_expiries(of_all) if params.bucket == "all" else (),
-        heatmap_expiries=tuple(dates),
-        heatmap=_heatmap(of_all, strikes.strike, len(dates)),
+        expiries=tuple(expiry for expiry in _expiries(of_all) if expiry.expiry in dates),
+        heatmap_expiries=tuple(mapped),
+        heatmap=_heatmap(of_all, strikes.strike, mapped),
         profile_spot=_profile_spot(row),
         profile_gex=_floats(row["profile_gex"]),
         quality=_quality(row),
@@ -143,14 +147,15 @@ def _expiries(row: dict[str, Any]) -> tuple[ExpirySummary, ...]:
     )
 
 
-def _heatmap(row: dict[str, Any], strike: F64, dates: int) -> F64:
-    """The map on all strikes; NaN beyond those that it holds."""
-    out = np.full((dates, len(strike)), np.nan)
+def _heatmap(row: dict[str, Any], strike: F64, dates: list[date]) -> F64:
+    """The map's dates on all strikes; NaN beyond those that it holds."""
+    out = np.full((len(dates), len(strike)), np.nan)
     if dates:
+        rows = [row["map_expiry"].index(day) for day in dates]
         held = _floats(row["map_strike"])
         at = np.searchsorted(strike, held)
         known = (at < len(strike)) & (strike[np.minimum(at, len(strike) - 1)] == held)
-        out[:, at[known]] = _floats(row["map_gex"]).reshape(dates, len(held))[:, known]
+        out[:, at[known]] = _floats(row["map_gex"]).reshape(-1, len(held))[np.ix_(rows, known)]
     return out
 
 
