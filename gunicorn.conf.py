@@ -14,7 +14,8 @@ except GexError as error:
 bind = hosting.bind
 workers = hosting.workers
 threads = hosting.settings.threads
-worker_class = "gthread"
+worker_class = "app.worker.Worker"
+limit_request_line = 8190  # a page's address carries its whole choice; gunicorn takes no more
 preload_app = True
 control_socket_disable = True
 timeout = 30
