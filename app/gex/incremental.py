@@ -20,21 +20,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex import bell_kernels, node_kernels, series_kernels
+from app.gex.black import otm_total_vol
 from app.gex.exposure import counts_of, sign_of
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import Params
 from app.gex.profile import Bells, grid, nearest, roots
-from app.gex.quotes import Leg, leg_of
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels
 from app.gex.surface import PARITY, Surface, fit, series_forwards
-from app.gex.vols import OTHER_LEG, OTM, fallback_vols, priced_vols
+from app.gex.vols import OTHER_LEG, OTM, fallback_vols
 from app.market.chain import Chain, Quotes
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+# The quote columns that exposures are priced by, and that they are weighed by.
+_PRICES, _COUNTS = {"bid", "ask"}, {"open_interest", "volume", "flow"}
 # Sums are made afresh after this many updates: each leaves a rounding of 1e-16.
 _FRESH_AFTER = 2000
 # Above this share of changed nodes replacing costs more than adding up.
@@ -80,7 +82,8 @@ class Engine:
         self._shares, self._spare = np.zeros((2, m)), (np.empty(m), np.empty(m, np.int8))
         self._everywhere, self._everything = np.arange(len(layout.series)), np.arange(m)
         self._requote(self._everything)
-        self._set_fallbacks(self._everything, surface.call, surface.put)
+        self._recount(self._everything)
+        self._set_fallbacks(np.flatnonzero(self._priced_source == 0))
         self._fresh()
 
     @property
@@ -107,7 +110,11 @@ class Engine:
         stale[layout.row_node[rows]] = True
         if len(stale):
             # row -1, of what can't be used, has marked the last node: one more than needed
-            self._requote(np.flatnonzero(stale))
+            nodes = np.flatnonzero(stale)
+            if not columns.keys().isdisjoint(_PRICES):
+                self._requote(nodes)
+            if not columns.keys().isdisjoint(_COUNTS):
+                self._recount(nodes)
         stale |= self._reforward(stale)[layout.node_series]
         self._reprice(np.flatnonzero(stale))
         old = self._x, self._source
@@ -168,17 +175,24 @@ class Engine:
     # --- what an update runs through ---
 
     def _requote(self, nodes: I64) -> None:
-        """Quotes and shares of these nodes anew."""
+        """Quotes of these nodes anew."""
         layout, call, put = self._surface.layout, self._surface.call, self._surface.put
-        for at, (leg, rows) in enumerate(((call, layout.call_row), (put, layout.put_row))):
-            mine = rows[nodes]
-            leg.set(nodes, leg_of(mine, self._quotes))
-            shares = counts_of(self._params, mine, self._quotes) * layout.multiplier[nodes]
+        for leg, rows in ((call, layout.call_row), (put, layout.put_row)):
+            node_kernels.requote(
+                nodes, rows, self._quotes.bid, self._quotes.ask, leg.bid, leg.ask, leg.mid, leg.offered
+            )
+        node_kernels.pair_quotes(
+            nodes, call.bid, call.ask, call.mid, put.bid, put.ask, put.mid, self._node_alive,
+            self._gap, self._spread, self._usable,
+        )  # fmt: skip
+
+    def _recount(self, nodes: I64) -> None:
+        """Signed shares of these nodes anew."""
+        layout = self._surface.layout
+        for at, rows in enumerate((layout.call_row, layout.put_row)):
+            shares = counts_of(self._params, rows[nodes], self._quotes) * layout.multiplier[nodes]
             known = self._chosen[nodes] & np.isfinite(shares)
             self._shares[at, nodes] = sign_of(self._params, at) * np.where(known, shares, 0.0)
-        self._gap[nodes] = call.mid[nodes] - put.mid[nodes]
-        self._usable[nodes] = np.isfinite(self._gap[nodes]) & self._node_alive[nodes]
-        self._spread[nodes] = call.spread_at(nodes) + put.spread_at(nodes)
 
     def _reforward(self, quoted: Bools) -> Bools:
         """Forwards and carries anew; which series' have moved. Those without a quote among `quoted` keep their carry."""
@@ -205,36 +219,25 @@ class Engine:
 
     def _reprice(self, nodes: I64) -> None:
         """What quotes say of x at these nodes, and what may stand in, anew."""
-        s = self._surface
-        series = s.layout.node_series[nodes]
-        call, put = s.call.at(nodes), s.put.at(nodes)
-        self._priced[nodes], self._priced_source[nodes] = priced_vols(
-            call,
-            put,
-            self._forward[series],
-            s.discount[series],
-            s.layout.strike[nodes],
-            s.layout.american[nodes],
-            guess=self._priced[nodes],
-        )
-        self._set_fallbacks(nodes, call, put)
+        s, call, put = self._surface, self._surface.call, self._surface.put
+        columns, source = np.empty((4, len(nodes))), np.empty(len(nodes), np.int8)
+        node_kernels.time_values_at(
+            nodes, s.layout.node_series, s.layout.strike, self._forward, s.discount, s.layout.american,
+            call.mid, put.mid, call.bid, put.bid, call.offered, put.offered, self._priced, columns, source,
+        )  # fmt: skip
+        x = otm_total_vol(*columns)
+        source[np.isnan(x)] = 0
+        self._priced[nodes], self._priced_source[nodes] = x, source
+        self._set_fallbacks(nodes[source == 0])
 
-    def _set_fallbacks(self, nodes: I64, call: Leg, put: Leg) -> None:
-        """The vendor's x and the offers' limits of those of these nodes that no quote prices."""
+    def _set_fallbacks(self, bare: I64) -> None:
+        """The vendor's x and the offers' limits of these nodes, that no quote prices."""
         s = self._surface
-        left = np.flatnonzero(self._priced_source[nodes] == 0)
-        bare = nodes[left]
         series = s.layout.node_series[bare]
         self._vendor[bare], self._limit[bare] = fallback_vols(
-            s.chain,
-            s.layout,
-            bare,
-            call.at(left),
-            put.at(left),
-            self._forward[series],
-            s.discount[series],
+            s.chain, s.layout, bare, s.call.at(bare), s.put.at(bare), self._forward[series], s.discount[series],
             self._node_years[bare],
-        )
+        )  # fmt: skip
 
     # --- sums ---
 

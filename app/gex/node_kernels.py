@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.jit import kernel
+from app.gex.jit import inline, kernel
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -20,6 +20,17 @@ _LARGEST_PRICE = 1e8
 _LARGEST_COUNT = 1e9
 
 
+@inline
+def _usable(low: float, high: float) -> tuple[float, float, float, float]:
+    """Bid, ask, mid and offer of a quote, NaN where it isn't usable: bid > 0, ask >= bid and a sane spread."""
+    sane = low >= 0.0 and high >= 0.0 and low <= _LARGEST_PRICE and high <= _LARGEST_PRICE
+    middle, spread = 0.5 * (low + high), high - low
+    narrow = spread >= 0.0 and (spread <= _WIDEST_SPREAD * middle or spread <= _SMALL_SPREAD)
+    if sane and low > 0.0 and narrow:
+        return low, high, middle, np.nan
+    return np.nan, np.nan, np.nan, high if sane and low == 0.0 and high > 0.0 else np.nan
+
+
 @kernel
 def read_quotes(rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, offered: F64) -> None:
     """Usable quotes into the last four, NaN where there is none, shape (n,) each.
@@ -28,17 +39,40 @@ def read_quotes(rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, o
     is listed: what `bids` and `asks` hold there isn't looked at.
     """
     for i in range(rows.size):
-        bid[i], ask[i], mid[i], offered[i] = np.nan, np.nan, np.nan, np.nan
-        if rows[i] < 0:
-            continue
-        low, high = bids[i], asks[i]
-        if not (low >= 0.0 and high >= 0.0 and low <= _LARGEST_PRICE and high <= _LARGEST_PRICE):
-            continue
-        middle, spread = 0.5 * (low + high), high - low
-        if low > 0.0 and spread >= 0.0 and (spread <= _WIDEST_SPREAD * middle or spread <= _SMALL_SPREAD):
-            bid[i], ask[i], mid[i] = low, high, middle
-        elif low == 0.0 and high > 0.0:
-            offered[i] = high
+        low, high = (bids[i], asks[i]) if rows[i] >= 0 else (np.nan, np.nan)
+        bid[i], ask[i], mid[i], offered[i] = _usable(low, high)
+
+
+@kernel
+def requote(nodes: I64, rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, offered: F64) -> None:
+    """The same for some nodes, shape (n,), of a leg's rows, shape (m,), out of the chain's columns, shape (r,)."""
+    for j in range(nodes.size):
+        i = nodes[j]
+        row = rows[i]
+        low, high = (bids[row], asks[row]) if row >= 0 else (np.nan, np.nan)
+        bid[i], ask[i], mid[i], offered[i] = _usable(low, high)
+
+
+@kernel
+def pair_quotes(
+    nodes: I64,
+    call_bid: F64,
+    call_ask: F64,
+    call_mid: F64,
+    put_bid: F64,
+    put_ask: F64,
+    put_mid: F64,
+    live: Bools,
+    gap: F64,
+    spread: F64,
+    usable: Bools,
+) -> None:
+    """C - P, the sum of both spreads, and whether both legs have a mid, of these nodes; all but `nodes` of shape (m,)."""
+    for j in range(nodes.size):
+        i = nodes[j]
+        gap[i] = call_mid[i] - put_mid[i]
+        spread[i] = (call_ask[i] - call_bid[i]) + (put_ask[i] - put_bid[i])
+        usable[i] = live[i] and np.isfinite(gap[i])
 
 
 @kernel
@@ -71,18 +105,68 @@ def time_values(
     what the other leg is offered at. An American one never does: what it holds besides is the right to exercise early.
     """
     for i in range(strike.size):
-        call_out = strike[i] >= forward[i]
-        apart = abs(forward[i] - strike[i])
-        otm = (call_mid[i] if call_out else put_mid[i]) / discount[i]
-        value[i], source[i] = np.nan, 0
-        if otm > 0.0 and not np.isnan(forward[i]):
-            value[i], source[i] = otm, 1
-        elif not american[i]:
-            itm = (put_mid[i] if call_out else call_mid[i]) / discount[i] - apart
-            least = (put_bid[i] if call_out else call_bid[i]) / discount[i] - apart
-            most = (call_offered[i] if call_out else put_offered[i]) / discount[i]
-            if least > 0.0 and not itm > most:
-                value[i], source[i] = itm, 2
+        value[i], source[i] = _time_value(
+            strike[i], forward[i], discount[i], american[i], call_mid[i], put_mid[i], call_bid[i], put_bid[i],
+            call_offered[i], put_offered[i],
+        )  # fmt: skip
+
+
+@kernel
+def time_values_at(
+    nodes: I64,
+    series: I64,
+    strikes: F64,
+    forwards: F64,
+    discounts: F64,
+    american: Bools,
+    call_mid: F64,
+    put_mid: F64,
+    call_bid: F64,
+    put_bid: F64,
+    call_offered: F64,
+    put_offered: F64,
+    guesses: F64,
+    columns: F64,
+    source: I8,
+) -> None:
+    """The same for some nodes, shape (n,), out of columns of all, shape (m,), forwards and discounts of series, shape (s,).
+
+    Time value, F, K and the guess into `columns`, shape (4, n).
+    """
+    for j in range(nodes.size):
+        i = nodes[j]
+        forward = forwards[series[i]]
+        columns[0, j], source[j] = _time_value(
+            strikes[i], forward, discounts[series[i]], american[i], call_mid[i], put_mid[i], call_bid[i],
+            put_bid[i], call_offered[i], put_offered[i],
+        )  # fmt: skip
+        columns[1, j], columns[2, j], columns[3, j] = forward, strikes[i], guesses[i]
+
+
+@inline
+def _time_value(
+    strike: float,
+    forward: float,
+    discount: float,
+    american: bool,
+    call_mid: float,
+    put_mid: float,
+    call_bid: float,
+    put_bid: float,
+    call_offered: float,
+    put_offered: float,
+) -> tuple[float, int]:
+    call_out = strike >= forward
+    apart = abs(forward - strike)
+    otm = (call_mid if call_out else put_mid) / discount
+    if otm > 0.0 and not np.isnan(forward):
+        return otm, 1
+    itm = (put_mid if call_out else call_mid) / discount - apart
+    least = (put_bid if call_out else call_bid) / discount - apart
+    most = (call_offered if call_out else put_offered) / discount
+    if not american and least > 0.0 and not itm > most:
+        return itm, 2
+    return np.nan, 0
 
 
 @kernel

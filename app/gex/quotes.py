@@ -37,15 +37,6 @@ class Leg:
     def spread(self) -> F64:
         return self.ask - self.bid
 
-    def spread_at(self, nodes: I64) -> F64:
-        """The spreads of these nodes alone."""
-        return self.ask[nodes] - self.bid[nodes]
-
-    def set(self, nodes: I64, other: Leg) -> None:
-        """Put these nodes' values in, in place."""
-        self.bid[nodes], self.ask[nodes] = other.bid, other.ask
-        self.mid[nodes], self.offered[nodes] = other.mid, other.offered
-
     def at(self, nodes: I64) -> Leg:
         """These nodes alone."""
         return Leg(self.listed[nodes], self.bid[nodes], self.ask[nodes], self.mid[nodes], self.offered[nodes])

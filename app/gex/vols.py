@@ -32,13 +32,12 @@ def priced_vols(
     discount: F64,
     strike: F64,
     american: Bools,
-    guess: F64 | None = None,
 ) -> tuple[F64, I8]:
     """x of the nodes whose quotes tell it, and which leg does; NaN and 0 for the others. All of one shape."""
     value, source = np.empty(len(strike)), np.empty(len(strike), np.int8)
     quotes = (call.mid, put.mid, call.bid, put.bid, call.offered, put.offered)
     node_kernels.time_values(strike, forward, discount, american, *quotes, value, source)
-    x = otm_total_vol(value, forward, strike, guess)
+    x = otm_total_vol(value, forward, strike)
     source[np.isnan(x)] = 0
     return x, source
 

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from app.gex import Params, expose, fit
 from app.gex.incremental import Engine
+from app.gex.params import Side, Unit, Weight
 from app.market.chain import Chain
 from tests import chains
 
-# A million changed rows in all with GEX_UPDATES=50000.
+# A million changed rows in all with GEX_UPDATES=50000, then under every convention.
 UPDATES = int(os.environ.get("GEX_UPDATES", "400"))
 ROWS = 20
+CONVENTIONS = [Params(), Params(weight="volume", unit="per_point", bucket="month")]
+if "GEX_UPDATES" in os.environ:
+    CONVENTIONS += [
+        Params(side=side, weight=weight, unit=unit)
+        for side in get_args(Side)
+        for weight in get_args(Weight)
+        for unit in get_args(Unit)
+    ]
 
 
 def assert_same(engine: Engine, chain: Chain, params: Params) -> None:
@@ -32,13 +42,15 @@ def assert_same(engine: Engine, chain: Chain, params: Params) -> None:
     np.testing.assert_allclose(values, whole.profile_gex, atol=1e-9 * levels.gross_gex)
 
 
-@pytest.mark.parametrize("params", [Params(), Params(weight="volume", unit="per_point", bucket="month")])
+@pytest.mark.parametrize("params", CONVENTIONS, ids=str)
 def test_after_many_changed_rows_nothing_has_drifted(params: Params) -> None:
     exact, _ = chains.synthetic()
     chain = chains.rounded(exact)
     engine = Engine(chain, params)
     rng = np.random.default_rng(11)
-    columns = {name: getattr(chain.quotes, name).copy() for name in ("bid", "ask", "open_interest", "volume")}
+    columns = {
+        name: getattr(chain.quotes, name).copy() for name in ("bid", "ask", "open_interest", "volume", "flow")
+    }
     level = np.ones(len(chain))
     for _ in range(UPDATES):
         rows = rng.choice(len(chain), ROWS, replace=False)
@@ -50,6 +62,7 @@ def test_after_many_changed_rows_nothing_has_drifted(params: Params) -> None:
             "ask": fresh.ask,
             "open_interest": rng.integers(0, 3000, ROWS),
             "volume": rng.integers(0, 900, ROWS),
+            "flow": rng.integers(-500, 500, ROWS),
         }
         for name, values in changed.items():
             columns[name][rows] = values
