@@ -12,6 +12,7 @@
     { id: "forward", name: "Forward", text: (row) => f().price(row.forward) },
     { id: "forward_source", name: "From", text: (row) => row.forward_source || f().UNKNOWN, left: true },
     { id: "atm_vol", name: "ATM vol", text: (row) => percent(row.atm_vol, 1) },
+    { id: "skew", name: "25Δ skew", text: (row) => f().percent(row.skew, 1) },
     { id: "move", name: "Expected move", text: (row) => (f().known(row.move) ? `\u00b1${f().price(row.move, 1)}` : f().UNKNOWN) },
     { id: "net_gex", name: "Net GEX", text: (row) => f().dollars(row.net_gex, true), signed: true, bar: true },
     { id: "gross_gex", name: "Gross GEX", text: (row) => f().dollars(row.gross_gex) },

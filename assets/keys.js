@@ -77,6 +77,7 @@
     if (zoom === "in") gex.zoom.scale(0.7);
     if (zoom === "out") gex.zoom.scale(1 / 0.7);
     if (zoom === "follow") gex.zoom.set(null);
+    if (zoom === "fix") gex.zoom.set(gex.chart.current().shown || null);
     const wanted = target.closest?.("[data-export]")?.dataset.export;
     if (wanted === "table") gex.table.toggle();
     if (wanted === "csv") gex.table.save();
@@ -86,7 +87,16 @@
     if (colours) gex.theme.recolour(colours);
   }
 
+  /** A list that would stick out on the right opens to the left. */
+  function opened({ target }) {
+    const menu = target.matches?.("details.dropdown[open]") && target.querySelector(".menu");
+    if (!menu) return;
+    delete menu.dataset.side;
+    if (menu.getBoundingClientRect().right > document.documentElement.clientWidth - 4) menu.dataset.side = "right";
+  }
+
   if (typeof document !== "undefined") {
+    document.addEventListener("toggle", opened, true);
     document.addEventListener("keydown", press);
     document.addEventListener("click", click);
   }

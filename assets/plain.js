@@ -47,8 +47,9 @@
   }
 
   function color(name, colors) {
-    const [, token, alpha] = /^([a-z]+)([0-9a-f]{2})?$/.exec(name) || [];
-    return colors[token] ? colors[token] + (alpha || "") : `$${name}`;
+    if (colors[name]) return colors[name];
+    const [token, alpha] = [name.slice(0, -2), name.slice(-2)];
+    return colors[token] ? colors[token] + alpha : `$${name}`;
   }
 
   const axisName = (id) => id.replace(/^([xy])/, "$1axis");
@@ -123,7 +124,14 @@
       font: { size: 11.5, color: colors.muted },
     });
     const under = panel.below ? [note(panel.below, at.y[0], "top", -22)] : [];
-    return [note(panel.title, at.y[1], "bottom", 8), ...under];
+    return [note(fitted(panel.title, panel.x1 - panel.x0), at.y[1], "bottom", 8), ...under];
+  }
+
+  /** A title without the parts after its last commas that have no room. */
+  function fitted(title, room) {
+    const parts = title.split(/(?=[,:] )/);
+    while (parts.length > 1 && parts.join("").length * 6.1 > room) parts.pop();
+    return parts.join("");
   }
 
   /** Green and red need a second cue: a pattern on bars of what is negative. */

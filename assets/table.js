@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const gex = (globalThis.gex ||= {});
-  const table = { columns: [], rows: [], by: "", down: false, wanted: false, answer: null };
+  const table = { columns: [], rows: [], by: "", down: false, wanted: null, view: "", answer: null };
   const box = () => document.getElementById("table-box");
 
   /** Fill the table from an answer; it is shown where it is asked for, and always where there is no picture. */
@@ -10,9 +10,12 @@
     table.answer = answer;
     const alone = Boolean(answer.rows) && !answer.plain && !answer.stage;
     const columns = gex.columns.of(answer);
+    if (table.view !== document.getElementById("page").dataset.view) Object.assign(table, { view: document.getElementById("page").dataset.view, wanted: null });
     // strikes are read from the highest down, as on the ladder; all else from the first on
     if (columns !== table.columns) Object.assign(table, { columns, by: answer.rows && !alone ? "" : columns[0].id, down: !answer.rows });
-    const shown = alone || table.wanted;
+    const shown = alone || (table.wanted ?? answer.prefer === "table");
+    const button = document.querySelector("[data-export=table]");
+    if (button) button.textContent = shown ? "Chart" : "Table";
     box().hidden = !shown;
     document.getElementById("chart-box").hidden = shown || Boolean(answer.stage);
     document.getElementById("stage").hidden = shown || !answer.stage;
@@ -22,7 +25,7 @@
 
   /** The table in place of the picture, or the picture again. */
   function toggle() {
-    table.wanted = !table.wanted;
+    table.wanted = !(table.wanted ?? table.answer?.prefer === "table");
     if (table.answer?.columns) update(table.answer);
     if (!table.wanted) gex.chart.render();
   }

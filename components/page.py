@@ -149,6 +149,7 @@ def _desk() -> list[Any]:
 def _tools() -> html.Div:
     buttons = (
         ("follow", "Follow spot", "The price axis follows spot (0)"),
+        ("fix", "Fix range", "Keep the price axis where it is"),
         ("out", "−", "Show a wider range of prices (-)"),
         ("in", "+", "Show a narrower range of prices (+)"),
     )

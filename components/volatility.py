@@ -236,7 +236,7 @@ def _term(rows: Iterable[ExpirySummary], snapshot: Snapshot) -> Panel:
     }
     return Panel(
         "term",
-        "At-the-money volatility, % a year, by days to settlement",
+        "At-the-money volatility, % a year",
         (1, 0, 1, 1),
         3,
         [trace],
@@ -280,7 +280,7 @@ def _cone(rows: Iterable[ExpirySummary], snapshot: Snapshot) -> Panel:
     traces += [_middle(x, forward), *_straddles(told, days[1:], spot)]
     return Panel(
         "cone",
-        "Expected move, $: one and two standard deviations, straddles as ticks",
+        "Expected move, $, one and two standard deviations: straddles as ticks",
         (1, 1, 1, 1),
         4,
         traces,
