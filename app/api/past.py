@@ -16,7 +16,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import Field, field_validator
 
-from app.access.visitor import require
+from app.access import visitor as door
 from app.api.context import context
 from app.api.past_forms import ARROW, arrow_of, csv_of, form, json_rows, strike_table
 from app.api.problems import ApiError
@@ -256,7 +256,7 @@ def nothing(symbol: str, when: str = "") -> ApiError:
 
 def _history(symbol: str) -> History:
     """The reader, for a symbol that the visitor may see; it need not be followed any more."""
-    require(symbol)
+    door.require(symbol)
     return context().history
 
 
