@@ -11,11 +11,13 @@ from flask import Blueprint, Response, current_app, render_template
 from flask_openapi3.openapi import OpenAPI
 
 from app.api.examples import EXAMPLES
+from app.api.past_forms import ARROW
 from app.api.problems import PROBLEM_JSON
 
 SWAGGER = Path(str(files("flask_openapi3_swagger"))) / "templates" / "swagger"
 _OPEN = ("/health/live", "/health/ready")
-_TABLES = ("/options/{symbol}", "/strikes", "/expiries")
+_TABLES = ("/options/{symbol}", "/strikes", "/expiries", "/history", "/days", "/levels/file")
+_ARROW = ("/history", "/history/strikes", "/days")
 JSON, SSE = "application/json", "text/event-stream"
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
@@ -68,10 +70,13 @@ def _complete(operation: dict[str, Any], name: str) -> None:
         responses.setdefault(status, problem)
     if not name.endswith(_OPEN):
         operation["security"] = [{"key": []}, {"session": []}]
+    if name.endswith(_TABLES):
+        content = responses.setdefault("200", {"description": "OK"}).setdefault("content", {})
+        content["text/csv"] = {"schema": {"type": "string"}}
+    if name.endswith(_ARROW):
+        content[ARROW] = {"schema": {"type": "string", "format": "binary"}}
     if name.startswith("GET") and "{symbol}" in name and SSE not in responses["200"]["content"]:
         responses["304"] = {"description": "Unchanged since the version in If-None-Match"}
-    if name.endswith(_TABLES):
-        responses["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
 
 
 def _errors(operation: dict[str, Any], name: str) -> dict[str, str]:

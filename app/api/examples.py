@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from app.api.alert_examples import ALERT_EXAMPLES
+from app.api.past_examples import PAST_EXAMPLES
 
 _LEVELS: dict[str, Any] = {
     "symbol": "SPX",
@@ -220,4 +221,5 @@ EXAMPLES: dict[str, Any] = {
     "GET /api/v1/market/{symbol}": _MARKET,
     "GET /api/v1/options/{symbol}": _OPTIONS,
     **ALERT_EXAMPLES,
+    **PAST_EXAMPLES,
 }

@@ -320,8 +320,9 @@ def _tag(kind: str, page: pa.Table, following: str | None) -> str:
 
 
 def _digest(*parts: str | bytes | None) -> str:
+    """What names an answer: the question with its parameters, and what the rows hold."""
     sink = hashlib.blake2b(digest_size=9)
-    for part in parts:
+    for part in (request.full_path, *parts):
         sink.update(part if isinstance(part, bytes) else repr(part).encode())
     return f"past-{sink.hexdigest()}"
 

@@ -31,8 +31,12 @@ PATHS = {
     "/api/v1/gex/{symbol}/strikes",
     "/api/v1/gex/{symbol}/expiries",
     "/api/v1/gex/{symbol}/profile",
+    "/api/v1/gex/{symbol}/history",
+    "/api/v1/gex/{symbol}/history/strikes",
+    "/api/v1/gex/{symbol}/days",
 }
 STREAMS = {"/api/v1/gex/{symbol}/stream"}
+FILES = {"/api/v1/gex/{symbol}/levels/file"}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,7 @@ def test_the_document_is_valid_openapi_3_1(spec: dict[str, Any]) -> None:
 
 
 def test_it_lists_every_resource(spec: dict[str, Any]) -> None:
-    assert {path for path, item in spec["paths"].items() if "get" in item} == PATHS | STREAMS
+    assert {path for path, item in spec["paths"].items() if "get" in item} == PATHS | STREAMS | FILES
     assert {(method, path) for path, item in spec["paths"].items() for method in item if method != "get"} == {
         ("post", "/api/v1/symbols"),
         ("delete", "/api/v1/symbols/{symbol}"),
