@@ -87,6 +87,12 @@
     if (colours) gex.theme.recolour(colours);
   }
 
+  /** On a phone the views are a row that scrolls: bring the one that is open into sight. */
+  function reveal() {
+    const [row, on] = [byId("views"), document.querySelector("#views a.on")];
+    if (row && on && row.scrollWidth > row.clientWidth) row.scrollLeft = on.offsetLeft - row.offsetLeft - (row.clientWidth - on.offsetWidth) / 2;
+  }
+
   /** A list that would stick out on the right opens to the left. */
   function opened({ target }) {
     const menu = target.matches?.("details.dropdown[open]") && target.querySelector(".menu");
@@ -97,6 +103,8 @@
 
   if (typeof document !== "undefined") {
     document.addEventListener("toggle", opened, true);
+    // the links are the server's answer to the new address
+    document.addEventListener("gex:address", () => setTimeout(reveal, 400));
     document.addEventListener("keydown", press);
     document.addEventListener("click", click);
   }
