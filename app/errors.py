@@ -15,6 +15,8 @@
     │   └── StreamClosed         the streamer's connection ended
     ├── FollowRefused        an underlying can't be followed or dropped
     └── CacheError           Redis is missing, slow, full or read-only
+        ├── ReadOnlyCache        what is connected is a replica
+        ├── ForeignServer        what answers there is no Redis
         └── StaleWriter          a publish with an overtaken epoch was refused
 
 Errors of redis, requests and websocket-client are translated where they arise (app/cache, app/schwab) and go no further.
@@ -133,6 +135,12 @@ class ReadOnlyCache(CacheError):  # noqa: N818
     """The connected Redis takes no writes: it is a replica, perhaps since another server took over."""
 
     cure = "Point REDIS_URL at the primary, not at a replica."
+
+
+class ForeignServer(CacheError):  # noqa: N818
+    """Something else than Redis answers there."""
+
+    cure = "Correct host and port in REDIS_URL; redis:// is without TLS, rediss:// with it."
 
 
 class StaleWriter(CacheError):  # noqa: N818

@@ -25,9 +25,9 @@ import orjson
 from gunicorn.glogging import Logger
 
 from app.access.callback import listener_address
-from app.cache import MEMORY_URL
+from app.cache import MEMORY_URL, open_store
 from app.cache.embedded import SOCKET_NAME, EmbeddedRedis, private_path
-from app.errors import CacheError, GexError, SettingsError
+from app.errors import CacheError, ChainFileError, ForeignServer, GexError, SettingsError
 from app.keeper import READY, Plan
 from app.log import configure
 from app.processes import app_command, die_with_parent, end, spawn
@@ -172,7 +172,10 @@ def prepare() -> Hosting:
             "FEED_MODE=process needs a Redis", cure="Unset REDIS_URL=memory://, or set FEED_MODE=thread."
         )
     _refuse_half_credentials(settings)
+    _refuse_foreign_server(settings)
     demo_port = _free_port() if settings.demo and settings.feed_mode != "off" else 0
+    if demo_port and settings.demo_chain:
+        _refuse_no_chain(settings.demo_chain)
     if demo_port and settings.redis_url:
         _refuse_real_cache(build_services(settings))
     folder = "" if settings.redis_url else str(private_path())
@@ -264,6 +267,29 @@ def _refuse_half_credentials(settings: Settings) -> None:
             f"{missing[0]} is not set, but the other credential is",
             cure="Set both for live data, or neither for the simulator.",
         )
+
+
+def _refuse_foreign_server(settings: Settings) -> None:
+    """Raises SettingsError when REDIS_URL names something that answers, but not as Redis. An absent Redis may come yet."""
+    store = open_store(settings.redis_url or MEMORY_URL)
+    try:
+        store.status()
+    except ForeignServer as error:
+        raise SettingsError(f"REDIS_URL: {error}", cure=error.cure) from error
+    except CacheError:
+        return
+    finally:
+        store.close()  # the workers open connections of their own
+
+
+def _refuse_no_chain(path: str) -> None:
+    """Raises SettingsError: else the simulator would fail to start again and again, beside a dashboard without data."""
+    from app.chainfile import read_chain  # NumPy is needed for nothing else here
+
+    try:
+        read_chain(Path(path))
+    except ChainFileError as error:
+        raise SettingsError(f"DEMO_CHAIN: {error}", cure=error.cure) from error
 
 
 def _refuse_real_cache(services: Services) -> None:

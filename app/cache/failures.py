@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import redis.exceptions as theirs
 
 from app.cache.breaker import Breaker
-from app.errors import CacheError, ReadOnlyCache
+from app.errors import CacheError, ForeignServer, ReadOnlyCache
 
 # redis-py's exceptions have three roots beside RedisError.
 REDIS_ERRORS: tuple[type[Exception], ...] = (
@@ -22,6 +22,7 @@ REDIS_ERRORS: tuple[type[Exception], ...] = (
 _UNREACHABLE = (
     theirs.ConnectionError,
     theirs.TimeoutError,
+    theirs.InvalidResponse,
     theirs.RedisClusterException,  # no node answers, or not all slots have one
     theirs.ClusterDownError,
     theirs.MasterDownError,
@@ -36,6 +37,7 @@ _WORDS: list[tuple[type[Exception], str, str]] = [
     (theirs.MaxConnectionsError, "too many connections to Redis are open", ""),
     (theirs.TimeoutError, "Redis did not answer in time", ""),
     (theirs.ConnectionError, "Redis can't be reached", ""),
+    (theirs.InvalidResponse, "what answers there is no Redis", ForeignServer.cure),
     (theirs.OutOfMemoryError, "Redis is full", "Raise its maxmemory, or follow fewer symbols."),
     (theirs.ReadOnlyError, "Redis is read-only", ReadOnlyCache.cure),
     (
@@ -49,6 +51,12 @@ _WORDS: list[tuple[type[Exception], str, str]] = [
     (TimeoutError, "Redis did not answer in time", ""),
     (OSError, "Redis can't be reached", ""),
 ]
+
+# What callers tell from other failures.
+_OURS: dict[type[Exception], type[CacheError]] = {
+    theirs.ReadOnlyError: ReadOnlyCache,
+    theirs.InvalidResponse: ForeignServer,
+}
 
 # Servers before Redis 7 wrap the error of a command inside a script into a plain ResponseError.
 _IN_SCRIPT: dict[str, type[Exception]] = {
@@ -87,7 +95,7 @@ def translated(breaker: Breaker) -> Iterator[None]:
 def describe(error: Exception) -> CacheError:
     """The CacheError that says what a redis-py error means. Never quotes an address: it may hold a password."""
     cause = _cause(error)
-    kind_of_ours = ReadOnlyCache if issubclass(cause, theirs.ReadOnlyError) else CacheError
+    kind_of_ours = next((ours for kind, ours in _OURS.items() if issubclass(cause, kind)), CacheError)
     for kind, words, cure in _WORDS:
         if issubclass(cause, kind):
             return kind_of_ours(words, cure=cure)

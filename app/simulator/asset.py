@@ -10,7 +10,15 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from app.market.calendar import CLOSE, EXCHANGE_TZ, OPEN, exchange_day, to_ms
+from app.market.calendar import (
+    CLOSE,
+    EXCHANGE_TZ,
+    OPEN,
+    close_time,
+    exchange_day,
+    previous_trading_day,
+    to_ms,
+)
 from app.simulator.fields import Eq
 from app.simulator.path import Path, mix
 from app.simulator.underlyings import Profile
@@ -35,10 +43,14 @@ class Asset:
 
     Args:
         first_spot: the price at `start_ms`, $.
+        every_day: it trades at weekends and on holidays, too.
     """
 
-    def __init__(self, profile: Profile, seed: int, first_spot: float, start_ms: int) -> None:
+    def __init__(
+        self, profile: Profile, seed: int, first_spot: float, start_ms: int, *, every_day: bool = True
+    ) -> None:
         self.profile = profile
+        self._every_day = every_day
         self._first, self._start_ms = first_spot, start_ms
         self._market = Path(seed, _MARKET_VOL)
         own = 0.0 if profile.beta == 1.0 and profile.kind != "EQUITY" else 0.6 * profile.vol
@@ -77,11 +89,19 @@ class Asset:
         opened = min(_at(day, OPEN), at_ms)
         step = max((at_ms - opened) / _SAMPLES, 1.0)
         seen = self.spots(opened + step * np.arange(_SAMPLES + 1, dtype=np.float64)).tolist()
-        return Day(seen[0], max(seen), min(seen), self.spot(_at(day - timedelta(days=1), CLOSE)))
+        return Day(seen[0], max(seen), min(seen), self.spot(self.closed_before(day)))
+
+    def closed_before(self, day: date) -> int:
+        """The last close before a day, ms since the epoch."""
+        before = day - timedelta(days=1)
+        if self._every_day:
+            return _at(before, CLOSE)
+        traded = previous_trading_day(before)
+        return _at(traded, close_time(traded))
 
     def positioned_at(self, day: date) -> float:
         """The price around which the positions of `day` were taken, $: the last close, at first the first price."""
-        return self.spot(max(_at(day - timedelta(days=1), CLOSE), self._start_ms))
+        return self.spot(max(self.closed_before(day), self._start_ms))
 
     def volume(self, at_ms: int) -> int:
         """Shares traded since midnight; indices have none."""

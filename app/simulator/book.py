@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.market.calendar import exchange_day
 from app.simulator.asset import Asset
 from app.simulator.clock import Phase
 from app.simulator.expiries import series_facts
@@ -169,9 +170,9 @@ class Book:
         return np.where(np.isnan(listed), model, listed)
 
     def _closing(self, rows: Rows, at_ms: int) -> F64:
-        """The marks at the close of the day before."""
-        before = self.asset.day(at_ms).close
-        bid, ask = self._market(self._terms(rows, at_ms - 86_400_000, before), rows)
+        """The marks at the last close."""
+        closed = self.asset.closed_before(exchange_day(at_ms))
+        bid, ask = self._market(self._terms(rows, closed, self.asset.spot(closed)), rows)
         return np.round((bid + ask) / 2, 3)
 
     def _sizes(self, rows: Rows, moment: int, phase: Phase, at_ms: int) -> Fields:

@@ -95,7 +95,13 @@ class Market:
             if symbol not in self.symbols and symbol not in KNOWN:
                 return None
             profile = self._profile(symbol)
-            self._assets[symbol] = Asset(profile, self.options.seed, profile.spot, self._start_ms)
+            self._assets[symbol] = Asset(
+                profile,
+                self.options.seed,
+                profile.spot,
+                self._start_ms,
+                every_day=self.options.hours == "always",
+            )
         return self._assets[symbol]
 
     def find_asset(self, wire_symbol: str) -> Asset | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,13 +178,19 @@ def test_a_feed_of_its_own_publishes_to_the_web(tmp_path: Path) -> None:
         ({"TOKEN_KEY": "short"}, "TOKEN_KEY"),
         ({"SCHWAB_APP_KEY": "k" * 32}, "SCHWAB_APP_SECRET"),
         ({"REDIS_URL": "memory://", "FEED_MODE": "process"}, "FEED_MODE"),
+        ({"DEMO_CHAIN": "/nosuch/chain.json"}, "DEMO_CHAIN"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_wrong_setting_ends_the_start_with_one_line(
     tmp_path: Path, settings: dict[str, str], words: str
 ) -> None:
-    environment = clean_environment(DATA_DIR=str(tmp_path), **{"PORT": str(free_port()), **settings})
+    refused(tmp_path, words, **settings)
+
+
+def refused(folder: Path, words: str, **settings: str) -> str:
+    """The one line that a start with these settings ends with."""
+    environment = clean_environment(DATA_DIR=str(folder), **{"PORT": str(free_port()), **settings})
     failed = subprocess.run(
         [sys.executable, "-m", "app", "run"], cwd=ROOT, env=environment, capture_output=True, timeout=60
     )
@@ -190,6 +199,21 @@ def test_a_wrong_setting_ends_the_start_with_one_line(
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert words in lines[0]
+    return lines[0]
+
+
+def test_an_address_where_something_else_than_redis_answers_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        url = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+        assert "no Redis" in refused(tmp_path, "REDIS_URL", REDIS_URL=url)
 
 
 def test_a_demo_on_a_file_that_is_no_chain_says_so_and_starts_nothing(tmp_path: Path) -> None:

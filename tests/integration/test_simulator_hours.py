@@ -102,6 +102,24 @@ def test_friday_evenings_price_stands_still_until_monday(base: str) -> None:
     assert broker.chain("$SPX", strikeCount=1)["underlyingPrice"] != prices[0]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("2026-11-20T16:00:01-05:00", "2026-11-23T09:31:00-05:00"),  # over a weekend
+        ("2026-11-25T16:00:01-05:00", "2026-11-27T09:31:00-05:00"),  # over Thanksgiving
+        ("2026-11-27T13:00:01-05:00", "2026-11-30T09:31:00-05:00"),  # a half-day's close
+    ],
+)
+def test_the_previous_close_is_that_of_the_last_trading_day(base: str, before: str, after: str) -> None:
+    broker = Broker(base)
+    at(base, before)
+    last = broker.get("/marketdata/v1/quotes", symbols="$SPX").json()["$SPX"]["quote"]["lastPrice"]
+    at(base, after)
+    quote = broker.get("/marketdata/v1/quotes", symbols="$SPX").json()["$SPX"]["quote"]
+    assert quote["closePrice"] == last
+    assert quote["netChange"] == pytest.approx(quote["lastPrice"] - last, abs=0.01)
+
+
 def test_holidays_and_half_days_are_new_yorks(base: str) -> None:
     control = at(base, "2026-11-26T12:00:00-05:00")
     assert control.state()["phase"] == "weekend"  # Thanksgiving
