@@ -16,6 +16,7 @@ from app.alerts.service import Alerts
 from app.cache import Store
 from app.feed.observer import Seat, together
 from app.feed.service import Feed
+from app.gex import warm_up
 from app.listeners import AlertListener
 from app.schwab.tokens import TokenCipher
 from app.settings import Settings
@@ -26,6 +27,7 @@ from tests.support import eventually
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
+    warm_up()  # as the product's master does: compiling may take longer than the tests wait
     with running_simulator("--symbols", "AAPL", "--rate-limit", "0", "--tick", "0.2") as url:
         yield url
 
