@@ -181,10 +181,10 @@ class Engine:
             node_kernels.requote(
                 nodes, rows, self._quotes.bid, self._quotes.ask, leg.bid, leg.ask, leg.mid, leg.offered
             )
-        node_kernels.pair_quotes(
-            nodes, call.bid, call.ask, call.mid, put.bid, put.ask, put.mid, self._node_alive,
-            self._gap, self._spread, self._usable,
-        )  # fmt: skip
+        # in the order that `fit` adds in: a median's weights that differ by a rounding would tie otherwise
+        self._spread[nodes] = (call.ask[nodes] - call.bid[nodes]) + (put.ask[nodes] - put.bid[nodes])
+        self._gap[nodes] = call.mid[nodes] - put.mid[nodes]
+        self._usable[nodes] = np.isfinite(self._gap[nodes]) & self._node_alive[nodes]
 
     def _recount(self, nodes: I64) -> None:
         """Signed shares of these nodes anew."""

@@ -54,28 +54,6 @@ def requote(nodes: I64, rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid
 
 
 @kernel
-def pair_quotes(
-    nodes: I64,
-    call_bid: F64,
-    call_ask: F64,
-    call_mid: F64,
-    put_bid: F64,
-    put_ask: F64,
-    put_mid: F64,
-    live: Bools,
-    gap: F64,
-    spread: F64,
-    usable: Bools,
-) -> None:
-    """C - P, the sum of both spreads, and whether both legs have a mid, of these nodes; all but `nodes` of shape (m,)."""
-    for j in range(nodes.size):
-        i = nodes[j]
-        gap[i] = call_mid[i] - put_mid[i]
-        spread[i] = (call_ask[i] - call_bid[i]) + (put_ask[i] - put_bid[i])
-        usable[i] = live[i] and np.isfinite(gap[i])
-
-
-@kernel
 def read_counts(rows: I64, counts: F32, signed: bool, out: F64) -> None:
     """Contracts held or traded into `out`, shape (n,): NaN where unknown, absurd, (unless signed) negative or row is -1."""
     for i in range(rows.size):

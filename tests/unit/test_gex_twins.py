@@ -1,0 +1,203 @@
+"""More of the compiled loops against plain NumPy: time values, counts, greeks, bells; and a start that can keep nothing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.gex import Params, bell_kernels, fit, node_kernels
+from app.gex.exposure import leg_exposures
+from app.gex.greeks import by_strike, dealer_greeks, greeks
+from app.gex.jit import sources_stamp
+from app.gex.quotes import leg_of
+from tests.support import ROOT, clean_environment
+from tests.unit.test_gex_nodes import exposed, faulty
+
+F64 = NDArray[np.float64]
+
+
+def test_time_values_come_from_the_leg_out_of_the_money_else_from_an_uncontradicted_other() -> None:
+    surface = fit(faulty())
+    layout, call, put = surface.layout, surface.call, surface.put
+    strike, forward, discount = layout.strike, surface.node_forward, surface.node_discount
+    american = np.random.default_rng(0).uniform(size=len(strike)) < 0.5
+    call_out, apart = strike >= forward, np.abs(forward - strike)
+
+    def pick(first: F64, second: F64) -> tuple[F64, F64]:
+        return np.where(call_out, first, second) / discount, np.where(call_out, second, first) / discount
+
+    otm, itm = pick(call.mid, put.mid)
+    least = pick(call.bid, put.bid)[1] - apart
+    most = pick(call.offered, put.offered)[0]
+    priced = (otm > 0) & np.isfinite(forward)
+    other = ~priced & ~american & (least > 0) & ~(itm - apart > most)
+    expected = np.select([priced, other], [otm, itm - apart], np.nan)
+    quotes = (call.mid, put.mid, call.bid, put.bid, call.offered, put.offered)
+    value, source = np.empty(len(strike)), np.empty(len(strike), np.int8)
+    node_kernels.time_values(strike, forward, discount, american, *quotes, value, source)
+    np.testing.assert_allclose(value, expected)
+    np.testing.assert_array_equal(source, np.select([priced, other], [1, 2], 0))
+    assert {0, 1, 2} <= set(source.tolist())
+    nodes = np.flatnonzero(np.arange(len(strike)) % 3 == 0)
+    columns, some = np.empty((4, len(nodes))), np.empty(len(nodes), np.int8)
+    node_kernels.time_values_at(
+        nodes, layout.node_series, strike, surface.forward, surface.discount, american, *quotes, strike * 2, columns, some
+    )  # fmt: skip
+    np.testing.assert_allclose(
+        columns, [value[nodes], forward[nodes], strike[nodes], strike[nodes] * 2], rtol=1e-12
+    )
+    np.testing.assert_array_equal(some, source[nodes])
+    again = np.empty(len(strike))
+    node_kernels.other_values(strike, forward, discount, source, call.mid, put.mid, again)
+    np.testing.assert_allclose(again, value)
+
+
+def test_some_nodes_quotes_are_those_of_all() -> None:
+    chain = faulty()
+    surface = fit(chain)
+    layout = surface.layout
+    nodes = np.arange(0, len(layout.strike), 2)
+    for rows in (layout.call_row, layout.put_row):
+        whole = leg_of(rows, chain.quotes)
+        bid, ask, mid, offered = np.full((4, len(rows)), 7.0)
+        node_kernels.requote(nodes, rows, chain.quotes.bid, chain.quotes.ask, bid, ask, mid, offered)
+        for found, expected in zip(
+            (bid, ask, mid, offered), (whole.bid, whole.ask, whole.mid, whole.offered), strict=True
+        ):
+            np.testing.assert_array_equal(found[nodes], expected[nodes])
+            assert np.all(found[1::2] == 7.0)
+
+
+def test_sources_coverage_and_changes_are_counted_as_in_numpy() -> None:
+    surface, (call, put), live = exposed()
+    counts = np.empty(6, np.int64)
+    node_kernels.count_sources(surface.vol_source, call.used, put.used, counts)
+    np.testing.assert_array_equal(
+        counts, np.bincount(surface.vol_source, call.used.astype(int) + put.used, 6).astype(int)
+    )
+    for leg in (call, put):
+        held = np.nan_to_num(leg.open_interest)
+        found = node_kernels.covered(live, leg.used, leg.open_interest)
+        assert found == pytest.approx((held[live].sum(), held[leg.used].sum()))
+    rng = np.random.default_rng(3)
+    old, new = (rng.choice([1.0, 2.0, np.nan], 300) for _ in range(2))
+    before = rng.uniform(size=300) < 0.1
+    marked = before.copy()
+    node_kernels.mark_changed(old, new, marked)
+    np.testing.assert_array_equal(marked, before | ~((old == new) | (np.isnan(old) & np.isnan(new))))
+
+
+def test_dealers_greeks_are_signed_shares_times_each_greek() -> None:
+    surface = fit(faulty())
+    layout, found, spot = surface.layout, greeks(surface), surface.spot
+    legs = leg_exposures(surface, Params(side="long"), np.ones(len(layout.strike), bool))
+    call, put = (leg.weight for leg in legs)
+    known = np.isfinite(found.vega)
+    expected = [
+        spot * (call * found.call_delta + put * found.put_delta),
+        0.01 * spot * (call + put) * found.vanna,
+        spot * (call * found.call_charm + put * found.put_charm),
+    ]
+    values, sums = dealer_greeks(surface, legs)
+    for mine, theirs, total in zip(values, expected, sums, strict=True):
+        np.testing.assert_allclose(
+            mine, np.where(known, theirs, 0.0), rtol=1e-9, atol=1e-9 * np.nanmax(np.abs(theirs))
+        )
+        by_series = np.bincount(layout.node_series, mine, len(layout.series))
+        np.testing.assert_allclose(total, by_series, rtol=1e-9, atol=1e-9 * np.abs(mine).sum())
+    k = len(layout.strikes)
+    lost = np.zeros(k, bool)
+    for leg in legs:
+        missing, held = (np.bincount(layout.node_strike, v, k) for v in (leg.lost, leg.weight != 0))
+        lost |= (missing > 0) & (held == 0)
+    dex = by_strike(surface, legs, values)[0]
+    np.testing.assert_allclose(dex, np.where(lost, np.nan, np.bincount(layout.node_strike, values[0], k)))
+
+
+def test_replaced_terms_are_those_of_the_new_volatilities() -> None:
+    rng = np.random.default_rng(8)
+    n, k, spot, unit = 60, 12, 5000.0, 50.0
+    series, strike_at = rng.integers(0, 3, n), rng.integers(0, k, n)
+    log_carry, discounted = rng.normal(0, 0.01, 3), rng.uniform(0.9, 1.0, 3)
+    log_strike, x = np.log(spot) + rng.normal(0, 0.1, n), rng.uniform(0.02, 0.3, n)
+    x[::7] = np.nan
+    shares = rng.normal(0, 1000, (2, n))
+    legs, bells, sums = np.zeros((2, n)), np.zeros((3, n)), np.zeros((2, k))
+
+    def replace(nodes: NDArray[np.int64]) -> tuple[float, F64]:
+        change = np.empty((3, 2 * len(nodes)))
+        grown = bell_kernels.replace_terms(
+            nodes, np.log(spot), unit, series, log_carry, discounted, log_strike, x, *shares, *legs, *bells, strike_at,
+            *sums, change,
+        )  # fmt: skip
+        return grown, change
+
+    gross, _ = replace(np.arange(n))
+    nodes = np.array([1, 5, 7, 20])
+    old = bells[:, nodes].copy()
+    x[nodes] *= 1.3
+    grown, change = replace(nodes)
+    known = np.isfinite(x)
+    d1 = (np.log(spot) + log_carry[series] - log_strike) / x + x / 2
+    scale = np.where(known, discounted[series] / np.sqrt(2 * np.pi) / x, 0.0)
+    each = unit * np.where(known, scale * np.exp(-(d1**2) / 2), 0.0)
+    np.testing.assert_allclose(legs, shares * each, rtol=1e-12)
+    for at in (0, 1):
+        np.testing.assert_allclose(sums[at], np.bincount(strike_at, legs[at], k), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(bells[2], 0.01 * shares.sum(axis=0) * scale, rtol=1e-12)
+    assert gross + grown == pytest.approx(np.abs(legs).sum())
+    np.testing.assert_array_equal(change[:, :4], bells[:, nodes])
+    np.testing.assert_array_equal(change[:, 4:], old * [[1], [1], [-1]])
+
+
+def test_bells_at_any_points_are_the_plain_sum() -> None:
+    rng = np.random.default_rng(6)
+    slope = 1 / rng.uniform(1e-4, 0.01, 40)
+    offset, height = -slope * rng.uniform(8.4, 8.6, 40), rng.normal(size=40)
+    points, out = np.sort(rng.uniform(8.4, 8.6, 500)), np.ones(500)
+    bell_kernels.bell_points(points, slope, offset, height, out)
+    d = slope[:, None] * points + offset[:, None]
+    np.testing.assert_allclose(out, 1 + np.sum(height[:, None] * np.exp(-(d**2) / 2), axis=0), atol=1e-14)
+
+
+def test_a_compiled_form_is_another_when_any_file_of_compiled_code_is(tmp_path: Path) -> None:
+    for name in ("special.py", "jit.py", "some_kernels.py"):
+        (tmp_path / name).write_text(name)
+    first = sources_stamp(tmp_path)
+    sources_stamp.cache_clear()
+    assert sources_stamp(tmp_path) == first
+    (tmp_path / "some_kernels.py").write_text("changed")
+    sources_stamp.cache_clear()
+    assert sources_stamp(tmp_path) != first
+
+
+def test_kernels_that_can_be_kept_nowhere_compute_all_the_same(tmp_path: Path) -> None:
+    """Files stand where the folders of compiled forms would have to be: not even root can write there."""
+    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "app" / "gex" / "__pycache__").write_text("")
+    (tmp_path / "file").write_text("")
+    nowhere = str(tmp_path / "file" / "cache")
+    script = (
+        "from app.gex import black; x = black.total_vol(black.black(100, 105, 0.2, 'C'), 100, 105, 'C')\n"
+        "print(black.__file__, round(float(x), 9))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=clean_environment(
+            NUMBA_CACHE_DIR=nowhere, HOME=nowhere, XDG_CACHE_HOME=nowhere, PYTHONPATH=str(tmp_path)
+        ),
+        capture_output=True,
+        check=False,
+        timeout=170,
+    )
+    assert done.stdout.decode().split() == [str(tmp_path / "app" / "gex" / "black.py"), "0.2"], (
+        done.stderr.decode()
+    )
+    assert not list(tmp_path.rglob("*.nb?"))
