@@ -1,4 +1,4 @@
-"""A made-up trading day around a real chain: its strikes, open interest and volatilities, a spot that wanders, volume that grows."""
+"""A made-up trading day around a real chain: its strikes, open interest and volatilities, and a spot that wanders."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ MINUTE_MS = 60_000
 YEAR_MS = 365 * 86_400_000
 
 
-def day_of(path: Path, day: date, *, minutes: int = 390, seed: int = 1, every_ms: int = MINUTE_MS) -> Iterator[Chain]:
+def day_of(
+    path: Path, day: date, *, minutes: int = 390, seed: int = 1, every_ms: int = MINUTE_MS
+) -> Iterator[Chain]:
     """One chain a minute from 09:30 New York, quoted around the file's volatilities with the clock running."""
     rng = np.random.default_rng(seed)
     base = read_chain(path)
     start_ms = to_ms(datetime.combine(day, OPEN, EXCHANGE_TZ))
-    base = replace(base, as_of_ms=start_ms, spot_ms=start_ms, session="open", source="simulator", delayed=False)
+    base = replace(
+        base, as_of_ms=start_ms, spot_ms=start_ms, session="open", source="simulator", delayed=False
+    )
     base = base.take(base.contracts.settle_ms > start_ms)
     fitted = fit(base)
     rows = fitted.layout.row_node >= 0
