@@ -6,7 +6,7 @@ DEV := .venv-dev/bin/python
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast check bench chaos install install-dev browser clean
+.PHONY: help run demo test test-fast check bench chaos security install install-dev browser clean
 
 help:
 	@echo "make run        start the dashboard at http://127.0.0.1:8050 (PORT changes it)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test       run every test"
 	@echo "make test-fast  run the tests that need nothing running"
 	@echo "make check      ruff, mypy and the import contracts"
+	@echo "make security attack the server, and print what was found"
 	@echo "make bench      measure the engine against its peers"
 	@echo "make chaos      do faults to the product and measure what comes of them (about half an hour)"
 	@echo "make clean      remove the virtual environments"
@@ -71,6 +72,10 @@ bench: .venv-bench/installed
 # CHAOS_ARGS="--rows 1,3 --quick" runs some.
 chaos: .venv-dev/installed
 	@exec $(DEV) -m benchmarks.chaos $(CHAOS_ARGS)
+
+# Attacks on the whole product, the long ones included; prints a table and writes benchmarks/results/security.json.
+security: install-dev browser
+	@exec env GEX_SECURITY=full $(DEV) -m pytest -q --timeout 900 tests/security $(SECURITY_ARGS)
 
 .venv-bench/installed: requirements.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench

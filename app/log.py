@@ -21,6 +21,7 @@ _PATTERNS = [
         re.IGNORECASE,
     ),
     re.compile(r"((?:Bearer|Basic)\s+)([A-Za-z0-9._~+/=@-]{8,})"),
+    re.compile(r"()(\b(?:gexs?|whsec)_[A-Za-z0-9+/=_-]{16,})"),  # our own keys, links and webhooks' secrets
     re.compile(r"()(\b(?:I0|C0)\.[A-Za-z0-9+/=_-]{8,}(?:\.[A-Za-z0-9_-]+)?(?:@|%40)?)"),
     re.compile(r"()(\bwhsec_[A-Za-z0-9+/=_-]{8,})"),
 ]

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import secrets
 import tempfile
 from functools import lru_cache
@@ -21,6 +22,7 @@ from app.errors import AuthError, SettingsError
 log = logging.getLogger(__name__)
 
 _CLAIM_MS = 10_000
+_IDENTITY = re.compile(rb"[0-9a-f]{32}")
 _SALT = b"gex-dashboard owner identity"
 
 
@@ -57,13 +59,18 @@ class Owner:
             raise _refusal(identity)
 
     def known(self) -> str | None:
-        """The owner's identity, None before the first sign-in. Raises CacheError."""
+        """The owner's identity, None before the first sign-in. Raises CacheError, and AuthError when it is garbled."""
         kept = self._store.get(self._key)
-        if kept is not None:
+        if kept is not None and _IDENTITY.fullmatch(kept):
             return kept.decode()
         filed = self._read()
         if filed is not None:
             self._store.put(self._key, filed.encode())
+        elif kept is not None:
+            raise AuthError(
+                "Whose dashboard this is can't be read from the cache: somebody else wrote there.",
+                cure=f"Delete the key kv:{self._key} in Redis, or name the owner in OWNER_ALLOWLIST.",
+            )
         return filed
 
     def _claim(self, identity: str) -> str:

@@ -19,6 +19,8 @@ TOKEN = "I0.b2F1dGgyLmNkYy5zY2h3YWIuY29t.abcDEF123_-abcDEF123_-abcDEF123_-abcDEF
         f"token was {TOKEN}",
         "Authorization: Basic a2V5OnNlY3JldC1jYW5hcnk=",
         "client_secret=canary-secret&x=1",
+        "GET /share/gexs_abcDEF123_-abcDEF123_-abcDEF123_-abcDEF123_",
+        "Bearer gex_abcDEF123_-abcDEF123_-abcDEF123_-abcDEF123_",
     ],
 )
 def test_whatever_looks_like_a_secret_is_taken_out(line: str) -> None:
