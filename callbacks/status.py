@@ -27,10 +27,21 @@ T = TypeVar("T")
 
 
 class Bureau:
-    """Makes the Status view. Remembers the last events, for when the cache is away."""
+    """Makes the Status view. Remembers the last events, for when the cache is away.
 
-    def __init__(self, results: Results, alerts: Alerts, followed: Callable[[], list[str]]) -> None:
+    Args:
+        sessions: who is signed in, None for whoever may not know. Raises CacheError.
+    """
+
+    def __init__(
+        self,
+        results: Results,
+        alerts: Alerts,
+        followed: Callable[[], list[str]],
+        sessions: Callable[[], list[SessionSeen] | None] | None = None,
+    ) -> None:
         self._results, self._alerts, self._followed = results, alerts, followed
+        self._sessions = sessions or signed_in
         self._started_ms = wall_ms()
         self._events: Sequence[Event] = ()
         self._fired: Sequence[Alert] = ()
@@ -66,7 +77,7 @@ class Bureau:
                 followed=self._known or sorted(stats.versions),
                 engine=self._engine(),
                 published_ms=_published(stats),
-                sessions=_or_none(_sessions),
+                sessions=_or_none(self._sessions),
                 owner=_or_none(lambda: visitor().kind == "owner") or False,
             )
         )
@@ -83,7 +94,7 @@ def _or_none(ask: Callable[[], T | None]) -> T | None:
         return None
 
 
-def _sessions() -> list[SessionSeen] | None:
+def signed_in() -> list[SessionSeen] | None:
     """Who is signed in, for the owner alone."""
     asking = visitor()
     if asking.kind != "owner":
