@@ -11,6 +11,12 @@
     return new (spec.dtype === "f8" ? Float64Array : Float32Array)(bytes.buffer);
   }
 
+  /** The values of a spec; where it has `words`, the words that its numbers are places of. */
+  function words(spec) {
+    const values = array(spec);
+    return spec.words ? Array.from(values, (place) => spec.words[place]) : values;
+  }
+
   /** Rows of a spec that has a shape: views, not copies. */
   function matrix(spec) {
     const [rows, columns] = spec.shape.split(",").map(Number);
@@ -26,5 +32,5 @@
     return copy;
   }
 
-  gex.decode = { array, matrix, trace };
+  gex.decode = { array, words, matrix, trace };
 })();

@@ -12,7 +12,7 @@
     const columns = gex.columns.of(answer);
     if (table.view !== document.getElementById("page").dataset.view) Object.assign(table, { view: document.getElementById("page").dataset.view, wanted: null });
     // strikes are read from the highest down, as on the ladder; all else from the first on
-    if (columns !== table.columns) Object.assign(table, { columns, by: answer.rows && !alone ? "" : columns[0].id, down: !answer.rows });
+    if (columns !== table.columns) Object.assign(table, { columns, by: (answer.rows && !alone) || Array.isArray(answer.columns) ? "" : columns[0].id, down: !answer.rows });
     const shown = alone || (table.wanted ?? answer.prefer === "table");
     const button = document.querySelector("[data-export=table]");
     if (button) button.textContent = shown ? "Chart" : "Table";
@@ -46,7 +46,7 @@
 
   /** Rows out of columns of typed arrays. */
   function unpacked(listed) {
-    const data = Object.fromEntries(Object.entries(listed).map(([id, spec]) => [id, gex.decode.array(spec)]));
+    const data = Object.fromEntries(Object.entries(listed).map(([id, spec]) => [id, gex.decode.words(spec)]));
     const first = Object.values(data)[0];
     return Array.from(first, (_, i) => Object.fromEntries(Object.keys(data).map((id) => [id, data[id][i]])));
   }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.gex.smile import Smile, smiles
 from app.gex.snapshot import F64, ExpirySummary, Snapshot
-from app.gex.vols import OTHER_LEG, OTM
+from app.gex.vols import OTHER_LEG, OTM, VOL_SOURCES
 from app.market.calendar import exchange_day
 from components.columns import label
 from components.encode import coarse, typed
@@ -25,7 +25,7 @@ Bools = NDArray[np.bool_]
 
 # Of all expiries, the nearest to each of these days is drawn; more would hide each other.
 _TARGET_DAYS = (0, 7, 30, 91, 270)
-_MOST_SMILES = 6
+_MOST_SMILES, _MOST_POINTS = 6, 110
 _COLORS = ("$text", "$first", "$positive", "$second", "$third", "$negative")
 _DASHES = ("solid", "solid", "dash", "dot", "dashdot", "longdash")
 _SIGHT = 4.0  # standard deviations of the longest smile in sight, either way
@@ -124,7 +124,7 @@ def _atm(smile: Smile) -> float:
 
 def _smile(shown: list[Drawn]) -> Panel:
     reach = _reach(shown)
-    traces = [trace for one in shown for trace in _smile_traces(one)]
+    traces = [trace for one in shown for trace in _smile_traces(one, reach)]
     tops = [_highest(one.smile) for one in shown]
     top = max((t for t in tops if math.isfinite(t)), default=1.0)
     return Panel(
@@ -146,20 +146,28 @@ def _highest(smile: Smile) -> float:
     return float(smile.vol[seen].max(initial=0.0)) or math.nan
 
 
-def _smile_traces(one: Drawn) -> list[Trace]:
-    smile, at = one.smile, quoted(one.smile)
-    words = [f"{strike:,.10g}" for strike in smile.strike[at]]
+def _sight(smile: Smile, reach: float) -> Bools:
+    """The quoted strikes in sight and a little beyond, shape (n,); far ones thinned out to as many as can be told apart."""
+    seen = np.flatnonzero(quoted(smile) & (np.abs(smile.log_moneyness) <= 1.1 * reach))
+    kept = np.zeros(len(smile.strike), bool)
+    kept[seen[:: max(1, math.ceil(len(seen) / _MOST_POINTS))]] = True
+    return kept
+
+
+def _smile_traces(one: Drawn, reach: float) -> list[Trace]:
+    smile, at = one.smile, _sight(one.smile, reach)
     line = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": one.name,
         "showlegend": True,
-        "x": typed(smile.log_moneyness[at]),
+        "x": coarse(smile.log_moneyness[at]),
         "y": coarse(100 * smile.vol[at]),
-        "text": words,
+        "customdata": typed(smile.strike[at]),
         "line": {"color": one.color, "width": 1.4, "dash": one.dash},
         "marker": {"color": one.color, "size": 3},
-        "hovertemplate": f"<b>{one.name}</b> strike %{{text}}<br>ln(K/F) %{{x:.4f}}<br>%{{y:.2f}} %<extra></extra>",
+        "hovertemplate": f"<b>{one.name}</b> strike %{{customdata:,~f}}<br>ln(K/F) %{{x:.4f}}<br>%{{y:.2f}} %"
+        "<extra></extra>",
     }
     return [_band(one, at), line]
 
@@ -171,7 +179,7 @@ def _band(one: Drawn, at: Bools) -> Trace:
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": typed(np.concatenate([x, x[::-1]])),
+        "x": coarse(np.concatenate([x, x[::-1]])),
         "y": coarse(100 * np.concatenate([low, high[::-1]])),
         "fill": "toself",
         "fillcolor": f"{one.color}1c",
@@ -184,7 +192,7 @@ def _residuals(shown: list[Drawn]) -> Panel:
     reach = _reach(shown)
     traces, sizes = [], [np.zeros(1)]
     for one in shown:
-        at = quoted(one.smile) & np.isfinite(one.smile.vendor_vol)
+        at = _sight(one.smile, reach) & np.isfinite(one.smile.vendor_vol)
         apart = 100 * _apart(one.smile)[at]
         sizes.append(np.abs(apart[np.abs(one.smile.log_moneyness[at]) <= reach]))
         traces.append(
@@ -192,11 +200,11 @@ def _residuals(shown: list[Drawn]) -> Panel:
                 "type": "scatter",
                 "mode": "markers",
                 "name": one.name,
-                "x": typed(one.smile.log_moneyness[at]),
+                "x": coarse(one.smile.log_moneyness[at]),
                 "y": coarse(apart),
-                "text": [f"{strike:,.10g}" for strike in one.smile.strike[at]],
+                "customdata": typed(one.smile.strike[at]),
                 "marker": {"color": one.color, "size": 4},
-                "hovertemplate": f"<b>{one.name}</b> strike %{{text}}<br>%{{y:+.2f}} points<extra></extra>",
+                "hovertemplate": f"<b>{one.name}</b> strike %{{customdata:,~f}}<br>%{{y:+.2f}} points<extra></extra>",
             }
         )
     far = float(np.percentile(np.concatenate(sizes), 97)) if len(sizes) > 1 else 0.0
@@ -346,29 +354,36 @@ def _straddles(rows: list[ExpirySummary], days: F64, spot: float) -> list[Trace]
 
 
 def _smile_table(shown: list[Drawn]) -> Parts:
-    rows = [row for one in shown for row in _points(one.smile)]
-    return {"columns": list(_SMILE_COLUMNS), "rows": rows}
-
-
-def _points(smile: Smile) -> list[dict[str, Any]]:
-    """The strikes in sight, each with where its volatility comes from."""
-    near = np.flatnonzero(np.abs(smile.log_moneyness) <= min(_SIGHT * _atm(smile), _WIDEST))
-    apart, sources = _apart(smile), smile.sources
-    return [
-        {
-            "expiry": smile.expiry.isoformat(),
-            "root": smile.root,
-            "strike": float(smile.strike[i]),
-            "moneyness": round(float(smile.log_moneyness[i]), 5),
-            "vol": _rounded(smile.vol[i]),
-            "bid_vol": _rounded(smile.bid_vol[i]),
-            "ask_vol": _rounded(smile.ask_vol[i]),
-            "vendor": _rounded(smile.vendor_vol[i]),
-            "residual": _rounded(apart[i]),
-            "source": (sources[i] or "unknown").replace("_", " "),
-        }
-        for i in near.tolist()
+    """The strikes in sight of every drawn smile, as columns; each with where its volatility comes from."""
+    kept = [
+        (one.smile, np.flatnonzero(np.abs(one.smile.log_moneyness) <= _listed_reach(one.smile)))
+        for one in shown
     ]
+    series = np.repeat(np.arange(len(kept)), [len(at) for _, at in kept])
+
+    def column(values: Callable[[Smile], F64]) -> dict[str, Any]:
+        return coarse(np.concatenate([values(smile)[at] for smile, at in kept] or [np.empty(0)]))
+
+    listed = {
+        "expiry": {"words": [smile.expiry.isoformat() for smile, _ in kept], **typed(series)},
+        "root": {"words": [smile.root for smile, _ in kept], **typed(series)},
+        "strike": typed(np.concatenate([smile.strike[at] for smile, at in kept] or [np.empty(0)])),
+        "moneyness": column(lambda smile: smile.log_moneyness),
+        "vol": column(lambda smile: smile.vol),
+        "bid_vol": column(lambda smile: smile.bid_vol),
+        "ask_vol": column(lambda smile: smile.ask_vol),
+        "vendor": column(lambda smile: smile.vendor_vol),
+        "residual": column(_apart),
+        "source": {
+            "words": [(name or "unknown").replace("_", " ") for name in VOL_SOURCES],
+            **column(lambda smile: smile.source.astype(float)),
+        },
+    }
+    return {"columns": list(_SMILE_COLUMNS), "listed": listed}
+
+
+def _listed_reach(smile: Smile) -> float:
+    return min(_SIGHT * _atm(smile), _WIDEST)
 
 
 def _rounded(value: float) -> float | None:

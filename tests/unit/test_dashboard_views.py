@@ -32,6 +32,15 @@ def decoded(spec: dict[str, Any]) -> np.ndarray[Any, Any]:
     return np.frombuffer(base64.b64decode(spec["bdata"]), "<f4")
 
 
+def unpacked(listed: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a table that is sent as columns."""
+    columns = {
+        name: [spec["words"][int(at)] for at in decoded(spec)] if "words" in spec else decoded(spec).tolist()
+        for name, spec in listed.items()
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
 @pytest.fixture(scope="module")
 def chain() -> Chain:
     return synthetic()[0]
@@ -64,7 +73,7 @@ def test_every_view_has_a_key_of_its_own_and_words() -> None:
 def test_the_smile_is_the_volatility_that_the_prices_were_made_with(chain: Chain) -> None:
     truth = synthetic()[1]
     sent = answer(facts_of(chain), PageState(view="volatility"))
-    rows = [row for row in sent["rows"] if row["source"] == "otm" and row["vol"]]
+    rows = [row for row in unpacked(sent["listed"]) if row["source"] == "otm"]
     assert len(rows) > 20
     contracts = chain.contracts
     years = (contracts.settle_ms - chain.as_of_ms) / (365 * 86_400_000)
@@ -88,7 +97,7 @@ def test_chosen_dates_are_the_drawn_smiles(chain: Chain) -> None:
     days = compute(chain).heatmap_expiries[:2]
     params = Params(expiries=days)
     sent = answer(facts_of(chain, params), PageState(view="volatility", params=params))
-    assert {row["expiry"] for row in sent["rows"]} == {day.isoformat() for day in days}
+    assert {row["expiry"] for row in unpacked(sent["listed"])} == {day.isoformat() for day in days}
 
 
 def test_open_interest_by_strike_and_expiry_adds_up_to_the_strikes(facts: Facts) -> None:
