@@ -53,7 +53,7 @@ def install(server: Flask, services: Services) -> Dash:
     )
     app.layout = _layout
     app.index_string = _with_noscript(app.index_string)
-    callbacks.live.register(app, services.results, services.alerts, followed)
+    callbacks.live.register(app, services.results, services.alerts, followed, services.history)
     callbacks.navigation.register(app, followed)
     for name in callbacks.navigation.DOCUMENTS:
         server.add_url_rule(f"/{name}", f"{name}_page", app.first_html)

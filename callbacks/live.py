@@ -17,6 +17,7 @@ from app.alerts.service import Alerts
 from app.cache.base import Version
 from app.cache.results import Latest, Result, Results
 from app.errors import CacheError, GexError, SymbolError
+from app.history.reader import History
 from app.market.symbols import canonical
 from app.trail import Trail, point
 from app.viewing import require_everything
@@ -46,16 +47,21 @@ class Desk:
     """What answers are made of. One picture per (symbol, choice, version) in this process, whatever the number of tabs."""
 
     def __init__(
-        self, results: Results, alerts: Alerts | None = None, followed: compare.Followed = list
+        self,
+        results: Results,
+        alerts: Alerts | None = None,
+        followed: compare.Followed = list,
+        history: History | None = None,
     ) -> None:
         self.results = results
         self.alerts = alerts
         self.followed = followed
+        self.history = history
         # Views that need no chain: their answers are made of what else there is, anew for every question.
         self.chainless: dict[str, Callable[[], dict[str, Any]]] = {}
         if alerts is not None:
             self.chainless["status"] = Bureau(results, alerts, followed).view
-        self._trail = Trail(results.store)
+        self._trail = Trail(results.store, history)
         self._pictures: Latest[dict[str, Any]] = Latest(_PICTURES_KEPT)
 
     def picture(self, result: Result, state: PageState, crop: tuple[float, float] | None) -> dict[str, Any]:
@@ -70,9 +76,15 @@ class Desk:
         return self._pictures.get(key, loaded.version, make)
 
 
-def register(app: Dash, results: Results, alerts: Alerts, followed: compare.Followed) -> None:
+def register(
+    app: Dash,
+    results: Results,
+    alerts: Alerts,
+    followed: compare.Followed,
+    history: History | None = None,
+) -> None:
     """Wire the loop."""
-    desk = Desk(results, alerts, followed)
+    desk = Desk(results, alerts, followed, history)
     in_browser: Any = app.clientside_callback
     in_browser(
         ClientsideFunction("live", "gate"),

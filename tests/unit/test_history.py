@@ -33,6 +33,7 @@ from app.history.writer import Limits
 from app.market.calendar import to_ms
 from app.market.chain import Chain
 from app.models import TokenLife
+from app.trail import Trail
 from tests.chains import AS_OF, SPOT, Listed, requoted, rounded, synthetic
 from tests.support import ROOT, eventually
 
@@ -177,7 +178,7 @@ def test_a_crossing_of_a_level_gives_a_row_between_minutes(host: Host) -> None:
     for chain in chains[:2]:
         levels = expose(fit(chain)).levels
         named = {name: getattr(levels, name) for name in ("flip", "call_wall", "put_wall")}
-        sides.append({name for name, level in named.items() if chain.spot >= level})
+        sides.append({name for name, level in named.items() if level and chain.spot >= level})
     crossed = sides[0] ^ sides[1]
     assert crossed
     for chain in chains:
@@ -375,3 +376,15 @@ def test_a_killed_writer_leaves_only_whole_files(tmp_path: Path) -> None:
     assert len(kept) == len(set(kept))
     assert set(told) <= set(kept)
     assert len(kept) - len(told) <= 3  # a row on the disk whose writer died before it said so
+
+
+def test_the_trail_knows_minutes_that_nobody_looked_at(host: Host) -> None:
+    for minute in range(4):
+        host.see(chain_at(START + minute * MINUTE, spot=SPOT + minute))
+    host.end()
+    now = expose(fit(chain_at(START + 4 * MINUTE)))
+
+    points = Trail(host.store, host.history).note(now)
+    assert [at.spot for at in points] == [SPOT, SPOT + 1, SPOT + 2, SPOT + 3, SPOT]
+    long = expose(fit(chain_at(START + 4 * MINUTE)), Params(side="long"))
+    assert len(Trail(host.store, host.history).note(long)) == 1
