@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _HEARTBEAT_S = 1.0
 _GOODBYE_S = 4.0
+_BURST_S = 0.03  # a burst of frames comes within so much; what is later waits for the next publication
 
 
 class Leader:
@@ -53,6 +54,7 @@ class Leader:
         self._clock = clock
         self._interval_s = settings.publish_interval_s
         self._over = threading.Event()
+        self._arrived = threading.Event()  # a frame, since the last publication
         source = board.source
         watchlist = Watchlist(store, settings)
         books = {symbol: Book(symbol, source=source) for symbol in watchlist.symbols()}
@@ -128,6 +130,13 @@ class Leader:
                 self._beat()
             self._publisher.publish()
             stop.wait(max(0.01, self._interval_s - (self._clock() - began)))
+            self._await_news(stop)
+
+    def _await_news(self, stop: threading.Event) -> None:
+        """In a quiet moment, wait for the next frame rather than for the clock: it is then published at once."""
+        if not self._arrived.is_set() and self._arrived.wait(self._interval_s):
+            stop.wait(_BURST_S)
+        self._arrived.clear()
 
     def close(self) -> None:
         """Log out and end the threads. A REST request under way is left to its own time-out."""
@@ -171,6 +180,7 @@ class Leader:
             refused = book.apply(updates, at_ms)
             if refused:
                 self._board.reject({"unknown_key": refused})
+        self._arrived.set()
 
     def _sorted(self, updates: list[OptionContent]) -> list[tuple[Book, list[OptionContent]]]:
         """The updates by book. What was subscribed once and is dropped now trickles in for a moment: it is left out."""
