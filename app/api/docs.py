@@ -11,13 +11,12 @@ from flask import Blueprint, Response, current_app, render_template
 from flask_openapi3.openapi import OpenAPI
 
 from app.api.examples import EXAMPLES
-from app.api.past_forms import ARROW
 from app.api.problems import PROBLEM_JSON
+from app.api.tables import ARROW
 
 SWAGGER = Path(str(files("flask_openapi3_swagger"))) / "templates" / "swagger"
 _OPEN = ("/health/live", "/health/ready")
 _TABLES = ("/options/{symbol}", "/strikes", "/expiries", "/history", "/days", "/levels/file")
-_ARROW = ("/history", "/history/strikes", "/days")
 JSON, SSE = "application/json", "text/event-stream"
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
@@ -73,8 +72,8 @@ def _complete(operation: dict[str, Any], name: str) -> None:
     if name.endswith(_TABLES):
         content = responses.setdefault("200", {"description": "OK"}).setdefault("content", {})
         content["text/csv"] = {"schema": {"type": "string"}}
-    if name.endswith(_ARROW):
-        content[ARROW] = {"schema": {"type": "string", "format": "binary"}}
+        if not name.endswith("/file"):
+            content[ARROW] = {"schema": {"type": "string", "format": "binary"}}
     if name.startswith("GET") and "{symbol}" in name and SSE not in responses["200"]["content"]:
         responses["304"] = {"description": "Unchanged since the version in If-None-Match"}
 

@@ -18,8 +18,9 @@ from pydantic import Field
 from app.api.context import Context, context
 from app.api.gex import answer, of_chain
 from app.api.query import Query, SymbolPath
-from app.api.respond import Body
-from app.api.rows import CSV, OPTION_FIELDS, chosen_format, option_rows, to_csv
+from app.api.respond import JSON, Body
+from app.api.rows import option_rows
+from app.api.tables import chosen_format, table_of
 from app.cache.base import Loaded, Version
 from app.cache.results import Result
 from app.market.chain import Chain
@@ -64,7 +65,7 @@ def market(path: SymbolPath) -> Response:
 
 @api.get("/options/<symbol>", responses={200: Options}, operation_id="get_options")
 def options(path: SymbolPath, query: OptionsQuery) -> Response:
-    """Contracts with their quotes, paged; with Accept: text/csv as a table (the page's rows alone)."""
+    """Contracts with their quotes, paged; a table (the page's rows alone) with Accept: text/csv or Arrow's."""
     bound = context()
     bound.require(path.symbol)
     found = bound.results.get(path.symbol)
@@ -105,8 +106,8 @@ def _loaded(bound: Context, symbol: str) -> Loaded:
 def _options_body(found: Result, query: OptionsQuery, kind: str) -> Body:
     fitting = np.flatnonzero(_fits(found.loaded.chain, query))
     rows = option_rows(found.surface, fitting[query.offset : query.offset + query.limit])
-    if kind == CSV:
-        return Body(to_csv(OPTION_FIELDS, rows), CSV)
+    if kind != JSON:
+        return table_of(kind, OptionData, rows)
     page = {
         "symbol": found.snapshot.symbol,
         "as_of": datetime.fromtimestamp(found.snapshot.as_of_ms / 1000, UTC),

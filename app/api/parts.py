@@ -12,8 +12,8 @@ from pydantic import Field
 from app.api.gex import TAG, answer, now_or_then, tag_of, whole_of
 from app.api.past import Recorded
 from app.api.query import PastQuery, SymbolPath
-from app.api.respond import Body, bodies
-from app.api.rows import CSV, chosen_format, to_csv
+from app.api.respond import JSON, Body, bodies
+from app.api.tables import chosen_format, table_of
 from app.cache.results import Result
 from app.models import (
     ExpiryRow,
@@ -75,14 +75,14 @@ def profile(path: SymbolPath, query: PastQuery) -> Response:
 
 @api.get("/<symbol>/strikes", responses={200: GexStrikes}, operation_id="get_gex_strikes")
 def strikes(path: SymbolPath, query: PastQuery) -> Response:
-    """By strike, as JSON or, with Accept: text/csv, as a table."""
-    return _json_or_csv(path, query, "strikes", GexStrikes, _strike_table)
+    """By strike, as JSON or, with Accept: text/csv or Arrow's, as a table."""
+    return _table(path, query, "strikes", GexStrikes, _strike_table)
 
 
 @api.get("/<symbol>/expiries", responses={200: GexExpiries}, operation_id="get_gex_expiries")
 def expiries(path: SymbolPath, query: PastQuery) -> Response:
-    """By expiry and root, as JSON or, with Accept: text/csv, as a table."""
-    return _json_or_csv(path, query, "expiries", GexExpiries, _expiry_table)
+    """By expiry and root, as JSON or, with Accept: text/csv or Arrow's, as a table."""
+    return _table(path, query, "expiries", GexExpiries, _expiry_table)
 
 
 def _json(path: SymbolPath, query: PastQuery, name: str, kind: type[GexPart]) -> Response:
@@ -90,17 +90,18 @@ def _json(path: SymbolPath, query: PastQuery, name: str, kind: type[GexPart]) ->
     return answer(found, name, lambda: Body(_cut(found, kind).json_bytes()))
 
 
-def _json_or_csv(
+def _table(
     path: SymbolPath,
     query: PastQuery,
     name: str,
     kind: type[GexPart],
-    table: Callable[[GEXCalculation], bytes],
+    table: Callable[[str, GEXCalculation], Body],
 ) -> Response:
-    if chosen_format() != CSV:
+    form = chosen_format()
+    if form == JSON:
         return _json(path, query, name, kind)
     found = now_or_then(path.symbol, query)
-    return answer(found, f"{name}-csv", lambda: Body(table(whole_of(found)), CSV))
+    return answer(found, f"{name}-{form.replace('/', '-')}", lambda: table(form, whole_of(found)))
 
 
 def _cut(found: Result | Recorded, kind: type[GexPart]) -> GexPart:
@@ -108,13 +109,13 @@ def _cut(found: Result | Recorded, kind: type[GexPart]) -> GexPart:
     return kind(**{name: getattr(whole, name) for name in kind.model_fields})
 
 
-def _strike_table(whole: GEXCalculation) -> bytes:
-    return to_csv(list(StrikeRow.model_fields), (row.model_dump() for row in whole.strikes))
+def _strike_table(form: str, whole: GEXCalculation) -> Body:
+    return table_of(form, StrikeRow, (row.model_dump() for row in whole.strikes))
 
 
-def _expiry_table(whole: GEXCalculation) -> bytes:
+def _expiry_table(form: str, whole: GEXCalculation) -> Body:
     names = [name for name in ExpiryRow.model_fields if name != "expected_move"]
-    return to_csv([*names, "straddle", "sigma"], map(_flat, whole.expiries))
+    return table_of(form, ExpiryRow, map(_flat, whole.expiries), [*names, "straddle", "sigma"])
 
 
 def _flat(row: ExpiryRow) -> dict[str, Any]:

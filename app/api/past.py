@@ -18,11 +18,12 @@ from pydantic import Field, field_validator
 
 from app.access import visitor as door
 from app.api.context import context
-from app.api.past_forms import ARROW, arrow_of, csv_of, form, json_rows, strike_table
+from app.api.past_forms import csv_of, json_rows, strike_table
 from app.api.problems import ApiError
 from app.api.query import Query, SymbolPath, instant_ms
 from app.api.respond import Body, versioned
 from app.api.rows import CSV
+from app.api.tables import ARROW, arrow_of, chosen_format
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
 from app.history.levels_file import rows_of, to_csv, to_line, to_pine
@@ -145,7 +146,7 @@ class FileQuery(Query):
 @api.get("/<symbol>/history", responses={200: LevelHistory}, operation_id="get_gex_history")
 def history(path: SymbolPath, query: LevelsQuery) -> Response:
     """Levels over time, as JSON, CSV or Arrow by Accept; paged."""
-    kind = form()
+    kind = chosen_format()
     start_ms, end_ms = _range(path.symbol, query)
     table = _history(path.symbol).levels(
         path.symbol,
@@ -178,7 +179,7 @@ def history(path: SymbolPath, query: LevelsQuery) -> Response:
 @api.get("/<symbol>/history/strikes", responses={200: StrikeHistory}, operation_id="get_gex_history_strikes")
 def strikes(path: SymbolPath, query: StrikesQuery) -> Response:
     """Exposure by strike over time, as JSON, CSV (a line per minute and strike) or Arrow; paged by minutes."""
-    kind = form()
+    kind = chosen_format()
     start_ms, end_ms = _range(path.symbol, query)
     grid = _history(path.symbol).strikes(
         path.symbol,
@@ -206,7 +207,7 @@ def strikes(path: SymbolPath, query: StrikesQuery) -> Response:
 @api.get("/<symbol>/days", responses={200: RecordedDays}, operation_id="get_gex_days")
 def days(path: SymbolPath) -> Response:
     """The recorded trading days with their closing levels, as JSON, CSV or Arrow."""
-    kind = form()
+    kind = chosen_format()
     table = _history(path.symbol).days(path.symbol)
 
     def build() -> Body:

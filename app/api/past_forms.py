@@ -1,4 +1,4 @@
-"""Recorded tables as JSON rows, CSV and Arrow."""
+"""Recorded tables as JSON rows and CSV."""
 
 from __future__ import annotations
 
@@ -8,29 +8,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from flask import request
 
-from app.api.problems import ApiError
-from app.api.rows import CSV, JSON, to_csv
+from app.api.rows import to_csv
 from app.history.reader import StrikeGrid
-
-ARROW = "application/vnd.apache.arrow.stream"
-
-
-def form() -> str:
-    """JSON, CSV or Arrow, by Accept. Raises ApiError (406) when it allows none of them."""
-    best = request.accept_mimetypes.best_match([JSON, CSV, ARROW]) if request.accept_mimetypes else JSON
-    if best is None:
-        raise ApiError(406, f"This is {JSON}, {CSV} or {ARROW}.", cure="Ask for one of them in Accept.")
-    return best
-
-
-def arrow_of(table: pa.Table) -> bytes:
-    """An Arrow IPC stream: what pyarrow.ipc.open_stream, polars and DuckDB read."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
 
 
 def csv_of(table: pa.Table) -> bytes:

@@ -1,4 +1,4 @@
-"""A chain's columns as rows: for JSON, and for CSV where Accept asks for it."""
+"""A chain's columns as rows, and rows as CSV."""
 
 from __future__ import annotations
 
@@ -9,28 +9,18 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
-from flask import request
 from numpy.typing import NDArray
 
-from app.api.problems import ApiError
 from app.gex import Surface, contract_gamma
 from app.models import OptionData
 
-JSON, CSV = "application/json", "text/csv"
+CSV = "text/csv"
 
 # Quotes' columns that need no more than NaN for null.
 _NUMBERS = (
     "bid", "ask", "last", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma",
 )  # fmt: skip
 OPTION_FIELDS = tuple(OptionData.model_fields)
-
-
-def chosen_format() -> str:
-    """JSON or CSV, by Accept. Raises ApiError (406) when it allows neither."""
-    best = request.accept_mimetypes.best_match([JSON, CSV]) if request.accept_mimetypes else JSON
-    if best is None:
-        raise ApiError(406, f"This is {JSON} or {CSV}.", cure="Ask for one of them in Accept.")
-    return best
 
 
 def to_csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -348,3 +349,33 @@ def test_who_is_not_the_owner_changes_nothing(own: FlaskClient) -> None:
         _problem(own.delete("/api/v1/symbols/SPY", headers=headers), status)
     listed = own.get("/api/v1/symbols", headers=reader).get_json()["symbols"]
     assert [row["symbol"] for row in listed] == ["SPX", "SPY"]
+
+
+# --- Arrow -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["options/SPX", "gex/SPX/strikes", "gex/SPX/expiries"])
+def test_tables_come_as_arrow_with_the_values_of_json(client: FlaskClient, path: str) -> None:
+    answer = client.get(f"/api/v1/{path}", headers={"Accept": "application/vnd.apache.arrow.stream"})
+    table = pa.ipc.open_stream(answer.data).read_all()
+
+    expected = client.get(f"/api/v1/{path}").get_json()[path.removeprefix("gex/SPX/").removesuffix("/SPX")]
+    assert answer.mimetype == "application/vnd.apache.arrow.stream"
+    assert len(expected) == table.num_rows > 0
+    for row, other in zip(expected, table.to_pylist(), strict=True):
+        for name, value in other.items():
+            if name in row and isinstance(row[name], (float, int, type(None))):
+                assert value == row[name], name
+            elif name in row:
+                assert str(value)[:19].replace("T", " ") == str(row[name])[:19].replace("T", " "), name
+
+
+def test_arrow_knows_times_and_numbers_even_where_all_are_unknown(client: FlaskClient) -> None:
+    answer = client.get(
+        "/api/v1/options/SPX?limit=5", headers={"Accept": "application/vnd.apache.arrow.stream"}
+    )
+    schema = pa.ipc.open_stream(answer.data).schema
+
+    assert schema.field("settles_at").type == schema.field("quote_at").type == pa.timestamp("ms", "UTC")
+    assert schema.field("expiry").type == pa.date32()
+    assert schema.field("last").type == pa.float64()
