@@ -11,7 +11,8 @@ from app.errors import CacheError
 from app.feed.board import Board
 from app.feed.planner import Planner
 from app.feed.publisher import Publisher
-from app.feed.sweep import Sweeper, Swept
+from app.feed.sweep import Sweeper
+from app.feed.swept import Swept
 from app.market.book import Book
 
 
@@ -67,7 +68,8 @@ class Following:
         self._planner.drop(symbol)
         self._sweeper.drop(symbol)
         self._publisher.drop(symbol)
-        self._board.well(f"symbol:{symbol}")
+        for where in ("symbol", "sweep"):
+            self._board.well(f"{where}:{symbol}")
         self._board.event("dropped", f"{symbol} is followed no longer", symbol=symbol)
 
     def _inherit(self, swept: Swept) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 
+from app.market.calendar import EXCHANGE_TZ, is_trading_day
 from app.market.chain import Session
+
+REFRESHED = time(8, 6)
 
 
 def session_at(document: dict[str, Any], product: str, now: datetime) -> Session:
@@ -26,6 +29,15 @@ def session_at(document: dict[str, Any], product: str, now: datetime) -> Session
     if not spans:
         return "unknown"
     return "open" if any(start <= now < end for start, end in spans) else "closed"
+
+
+def seconds_to_refresh(now: datetime) -> float:
+    """How long until the next time that new open interest is there: a minute after Schwab's refresh of 08:05 New York."""
+    here = now.astimezone(EXCHANGE_TZ)
+    day = here.date() if here.time() < REFRESHED else here.date() + timedelta(days=1)
+    while not is_trading_day(day):
+        day += timedelta(days=1)
+    return (datetime.combine(day, REFRESHED, EXCHANGE_TZ) - here).total_seconds()
 
 
 def _regular(entry: dict[str, Any]) -> list[Any]:

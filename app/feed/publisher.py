@@ -11,7 +11,8 @@ from app.errors import CacheError, StaleWriter
 from app.feed.board import Board
 from app.feed.lease import Lease
 from app.feed.planner import Planner
-from app.feed.sweep import Sweeper, Swept
+from app.feed.sweep import Sweeper
+from app.feed.swept import Swept
 from app.market.calendar import from_ms
 from app.market.chain import Chain
 from app.models import Coverage, SchwabConnection, TokenLife

@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,14 +22,14 @@ import numpy as np
 from app.errors import AuthError, BrokerError, DataError, GexError, RateLimited, ResponseTooBig, SignInNeeded
 from app.feed.backoff import full_jitter
 from app.feed.board import Board
-from app.feed.hours import session_at
+from app.feed.hours import seconds_to_refresh, session_at
+from app.feed.swept import Swept
 from app.feed.windows import FIRST_CONTRACTS, TARGET_CONTRACTS, Window, cut
 from app.market.book import Book
 from app.market.calendar import exchange_day, from_ms
-from app.market.chain import Chain
 from app.market.symbols import INDICES
 from app.schwab.chains import parse_chain_json
-from app.schwab.rest import Expiration, Rest
+from app.schwab.rest import Rest
 
 log = logging.getLogger(__name__)
 
@@ -39,48 +39,6 @@ _HOURS_GOOD_S = 3600.0
 _UNKNOWN_SYMBOL_EVERY_S = 600.0
 _CLOSED_SLOWER = 5  # nothing moves while the market is closed
 _AUTH_PAUSE_S = 60.0
-_INHERITED_MS = 60_000  # about one round: what is older than that isn't worth going on from
-
-
-@dataclass(eq=False)
-class Swept:
-    """What the sweeper knows of one underlying.
-
-    Attributes:
-        ready: the near expiries have been read, so the book is worth a look.
-        read_ms: when each listed date was read last, wall clock; dates never read are absent.
-        inherited: dates that the leader before had read; nobody knows when.
-    """
-
-    book: Book
-    listed: list[Expiration] = field(default_factory=list)
-    read_ms: dict[date, int] = field(default_factory=dict)
-    inherited: set[date] = field(default_factory=set)
-    ready: bool = False
-    resting_until: float = float("-inf")
-
-    @property
-    def dates(self) -> set[date]:
-        """The listed expiry dates."""
-        return {expiration.expiry for expiration in self.listed}
-
-    @property
-    def oldest_ms(self) -> int | None:
-        """When the date read longest ago was read; None before the first, and while one is as the leader before left it."""
-        if self.dates & self.inherited - self.read_ms.keys():
-            return None
-        return min(self.read_ms.values(), default=None)
-
-    @property
-    def missing(self) -> int:
-        """Listed dates whose contracts nobody has read."""
-        return len(self.dates - self.read_ms.keys() - self.inherited)
-
-    def inherit(self, chain: Chain, now_ms: int) -> None:
-        """Go on from the chain of the leader before, if it is recent: else all totals would shrink to what is read first."""
-        if 0 <= now_ms - chain.as_of_ms <= _INHERITED_MS and chain.source == self.book.source:
-            self.book.inherit(chain)
-            self.inherited = set(np.unique(chain.contracts.expiry).tolist())
 
 
 class Sweeper:
@@ -105,7 +63,6 @@ class Sweeper:
         self._clock = clock
         self._kicked = threading.Event()
         self._failures = 0
-        self._unreadable = 0
         self._hours: dict[str, Any] = {}
         self._hours_at = float("-inf")
         self.swept = {symbol: Swept(book) for symbol, book in books.items()}
@@ -113,8 +70,8 @@ class Sweeper:
     def run(self) -> None:
         """Sweep until stopped; no failure ends it."""
         while not self._stop.is_set():
-            began = self._clock()
-            self._kicked.clear()
+            if self._kicked.is_set():
+                self._bring_forward()
             try:
                 self._round()
             except GexError as error:
@@ -123,7 +80,14 @@ class Sweeper:
             except Exception:  # a bug must not end the feed: it is logged, and the next round tries again
                 log.exception("the sweep failed")
                 self._board.known_trouble("sweep", "outage", "(unexpected answer; see the log)")
-            self._rest_until(began + self._pause_s())
+                self._rest_until(self._clock() + self._interval_s)
+                continue
+            self._rest_until(min((swept.next_at for swept in self.swept.values()), default=float("inf")))
+
+    def _bring_forward(self) -> None:
+        self._kicked.clear()
+        for swept in self.swept.values():
+            swept.due_at = float("-inf")
 
     def follow(self, swept: Swept) -> None:
         """Read one more underlying, at once."""
@@ -151,10 +115,10 @@ class Sweeper:
     # --- one round --------------------------------------------------------------------------------
 
     def _round(self) -> None:
-        """Read everything once. An underlying that fails is left for the next round; the others go on."""
+        """Read whoever's turn it is. An underlying that fails waits for a turn of its own; the others go on."""
         self._read_hours()
-        self._unreadable = 0
-        failed: dict[str, BrokerError] = {}
+        began = self._clock()
+        failed: set[str] = set()
         later: deque[tuple[Swept, Window]] = deque()
         begun: list[Swept] = []
         while self._begin(begun, later, failed):
@@ -162,18 +126,24 @@ class Sweeper:
             if swept.book.symbol not in failed and self._follows(swept):
                 with self._failing(swept, failed):
                     self._read(swept, window)
-        for error in failed.values():
-            raise error
+        for swept in begun:
+            if swept.book.symbol not in failed:
+                self._done(swept, began)
         self._failures = 0
-        if not self._unreadable:
-            self._board.well("sweep")
+        self._board.well("sweep")
 
-    def _begin(
-        self, begun: list[Swept], later: deque[tuple[Swept, Window]], failed: dict[str, BrokerError]
-    ) -> bool:
+    def _done(self, swept: Swept, began: float) -> None:
+        slower = _CLOSED_SLOWER if swept.book.session == "closed" else 1
+        refresh = self._clock() + seconds_to_refresh(from_ms(self._now_ms()))
+        swept.succeeded(min(began + self._interval_s * slower, refresh))
+        if not swept.unreadable:
+            self._board.well(f"sweep:{swept.book.symbol}")
+
+    def _begin(self, begun: list[Swept], later: deque[tuple[Swept, Window]], failed: set[str]) -> bool:
         """List what this round has not begun with: everything first, later who was followed meanwhile. False at the end."""
         for swept in [swept for swept in self._awake() if swept not in begun]:
             begun.append(swept)
+            swept.unreadable = 0
             with self._failing(swept, failed):
                 if self._list(swept):
                     later += [(swept, window) for window in self._near_first(swept)]
@@ -183,19 +153,20 @@ class Sweeper:
         return self.swept.get(swept.book.symbol) is swept
 
     @contextmanager
-    def _failing(self, swept: Swept, failed: dict[str, BrokerError]) -> Iterator[None]:
+    def _failing(self, swept: Swept, failed: set[str]) -> Iterator[None]:
         """Note a failure of one underlying. "Too many requests" and a refused login concern all, and end the round."""
         try:
             yield
         except RateLimited:
             raise
         except BrokerError as error:
-            failed[swept.book.symbol] = error
-            self._board.trouble("sweep", error, about=swept.book.symbol)
+            failed.add(swept.book.symbol)
+            swept.failed(self._clock())
+            self._board.trouble(f"sweep:{swept.book.symbol}", error, about=swept.book.symbol)
 
     def _awake(self) -> list[Swept]:
         now = self._clock()
-        return [swept for swept in self.swept.values() if swept.resting_until <= now]
+        return [swept for swept in self.swept.values() if swept.is_due(now)]
 
     def _read_hours(self) -> None:
         if self._clock() - self._hours_at < _HOURS_EVERY_S:
@@ -284,9 +255,9 @@ class Sweeper:
         try:
             chain = parse_chain_json(document, rejected=rejected, as_of_ms=now_ms, source=swept.book.source)
         except DataError as error:  # this window keeps its age; the others go on
-            self._unreadable += 1
+            swept.unreadable += 1
             self._board.reject({"chain_unreadable": 1})
-            self._board.trouble("sweep", error, about=swept.book.symbol)
+            self._board.trouble(f"sweep:{swept.book.symbol}", error, about=swept.book.symbol)
             return
         finally:
             self._board.reject({f"chain_{reason}": count for reason, count in rejected.items()})
@@ -297,20 +268,13 @@ class Sweeper:
 
     # --- waiting ----------------------------------------------------------------------------------
 
-    def _pause_s(self) -> float:
-        sessions = {swept.book.session for swept in self.swept.values()}
-        return self._interval_s * (_CLOSED_SLOWER if sessions == {"closed"} else 1)
-
     def _pause_after(self, error: GexError) -> None:
         if self._stop.is_set():
             return
         if isinstance(error, SignInNeeded):
             self._stop.wait(1.0)  # the stream's thread sees to the login
             return
-        if not isinstance(error, BrokerError) or isinstance(
-            error, RateLimited
-        ):  # else it was told with its symbol
-            self._board.trouble("sweep", error)
+        self._board.trouble("sweep", error)
         wait = full_jitter(self._failures + 2, random.uniform(0.5, 1))
         if isinstance(error, AuthError):
             wait = _AUTH_PAUSE_S

@@ -18,7 +18,7 @@ class StatusFault:
     """Answer requests with an error status.
 
     Attributes:
-        path: only requests whose path contains this text.
+        path: only requests whose path or query contains this text.
         count: how many more; -1 until told otherwise.
     """
 

@@ -54,7 +54,7 @@ class Rest:
         self._shared.counters.requests[route.canonical if route is not None else "unknown"] += 1
         if self._shared.faults.delay_s:
             await asyncio.sleep(self._shared.faults.delay_s)
-        due = self._shared.faults.due(request.path)
+        due = self._shared.faults.due(request.path_qs)
         if due is not None:
             raise Refusal(due, "Client not authorized" if due == 401 else "")
         if request.path.startswith(("/marketdata/", "/trader/")):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +231,24 @@ def test_one_underlying_that_fails_does_not_hold_up_the_others(memory: Store, tm
             feed.whole("MSFT")
             feed.whole("AAPL")
             eventually(lambda: feed.problem() == "", 10)
+
+
+def test_one_that_keeps_failing_has_the_others_read_no_more_often(memory: Store, tmp_path: Path) -> None:
+    with running_simulator("--symbols", "AAPL,MSFT", "--rate-limit", "0") as url:
+        control = Control(url)
+        with running_feed(url, memory, tmp_path, symbols="AAPL,MSFT") as feed:
+            feed.whole("AAPL")
+            feed.whole("MSFT")
+            control.fail(500, path="symbol=AAPL")
+            eventually(lambda: feed.problem() == "outage", 20)
+            read: list[datetime] = []
+            while len(read) < 3:
+                at = feed.status().coverage["MSFT"].oldest_sweep_at
+                assert at is not None
+                if at not in read:
+                    read.append(at)
+                time.sleep(0.05)
+            assert control.state()["statuses"]["500"] >= 3, "AAPL is tried in between"
+            assert min(b - a for a, b in itertools.pairwise(read)).total_seconds() > 4.5
+            control.clear()
+            eventually(lambda: feed.problem() == "", 40)
