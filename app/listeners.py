@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.alerts.watch import Watch
+from app.feed.journal import Journal
 from app.feed.observer import Listener, Seat, Sight, together
 from app.feed.service import Feed
 from app.market.chain import Chain
@@ -21,6 +22,7 @@ def make_feed(services: Services) -> Feed:
         services.oauth,
         sign_in=sign_in,
         listeners=together(*_makers(services)),
+        tape=_taper(services) if services.settings.tape else None,
     )
 
 
@@ -30,6 +32,13 @@ def _makers(services: Services) -> list[Callable[[Seat], Listener]]:
     if services.settings.history:
         makers.append(lambda seat: _recorder(services, seat))
     return makers
+
+
+def _taper(services: Services) -> Callable[[Seat], Journal]:
+    from app.history.tape import Tape
+
+    settings = services.settings
+    return lambda seat: Tape(settings.data_dir / "tape", seat, days=settings.tape_days)
 
 
 def _recorder(services: Services, seat: Seat) -> Listener:

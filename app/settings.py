@@ -153,6 +153,11 @@ class Settings(BaseSettings):
         200, ge=0, description="Megabytes that stay free on the disk: below, recording waits and says so."
     )
 
+    tape: bool = Field(
+        False, description="Keep everything that Schwab sends in DATA_DIR/tape, for `python -m app replay`."
+    )
+    tape_days: int = Field(5, ge=0, description="Days that tapes are kept; 0 keeps them for ever.")
+
     force_demo: bool = Field(
         False,
         description="Use the simulator whatever the credentials; `python -m app demo` sets it.",

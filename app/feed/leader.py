@@ -11,6 +11,7 @@ from app.cache.base import Store
 from app.errors import CacheError
 from app.feed.board import Board
 from app.feed.following import Following
+from app.feed.journal import Journal
 from app.feed.lease import Lease
 from app.feed.link import Link
 from app.feed.observer import Listeners, Observer, Seat
@@ -45,6 +46,7 @@ class Leader:
         *,
         sign_in: Callable[[], None] | None,
         listeners: Listeners | None = None,
+        tape: Callable[[Seat], Journal] | None = None,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -58,6 +60,8 @@ class Leader:
         source = board.source
         watchlist = Watchlist(store, settings)
         books = {symbol: Book(symbol, source=source) for symbol in watchlist.symbols()}
+        seat = Seat(lease, board)
+        self._journal = tape(seat) if tape else Journal()
         pacer = Pacer(settings.rest_per_minute, clock=clock)
         self._rests = [
             Rest(oauth, api_url=oauth.api_url, pacer=pacer, stop=self._over),
@@ -69,18 +73,21 @@ class Leader:
             board,
             interval_s=settings.sweep_interval_s,
             stop=self._over,
+            journal=self._journal,
             wall=wall,
             clock=clock,
         )
         self._planner = Planner(books, settings.stream_keys, rate=settings.rate, wall=wall, clock=clock)
-        self._publisher = Publisher(store, oauth, lease, board, self._sweeper, self._planner, wall=wall)
+        self._publisher = Publisher(
+            store, oauth, lease, board, self._sweeper, self._planner, journal=self._journal, wall=wall
+        )
         self._following = Following(
             watchlist.symbols, store, board, self._sweeper, self._planner, self._publisher, wall=wall
         )
         self._following.begin()
         self._link = self._make_link(oauth, sign_in)
         self._observer = Observer(
-            listeners(Seat(lease, board)) if listeners else (),
+            listeners(seat) if listeners else (),
             self._publisher.chains,
             lambda: self._publisher.status,
             rate=settings.rate,
@@ -156,6 +163,7 @@ class Leader:
             log.info("the last status was not written: %s", error)
         for rest in self._rests:
             rest.close()
+        self._journal.close()
 
     def _beat(self) -> None:
         self._board.news.clear()
@@ -169,7 +177,13 @@ class Leader:
     # --- between the stream and the books ---------------------------------------------------------
 
     def _deliver(self, frame: Frame) -> None:
-        at_ms = round(self._wall() * 1000)
+        with self._journal.turn():
+            at_ms = round(self._wall() * 1000)
+            self._journal.frame(frame.text, at_ms)
+            self._apply(frame, at_ms)
+        self._arrived.set()
+
+    def _apply(self, frame: Frame, at_ms: int) -> None:
         for update in frame.equities:
             book = self._planner.book_of_wire(update.key)
             if book is None:
@@ -180,7 +194,6 @@ class Leader:
             refused = book.apply(updates, at_ms)
             if refused:
                 self._board.reject({"unknown_key": refused})
-        self._arrived.set()
 
     def _sorted(self, updates: list[OptionContent]) -> list[tuple[Book, list[OptionContent]]]:
         """The updates by book. What was subscribed once and is dropped now trickles in for a moment: it is left out."""
@@ -198,9 +211,10 @@ class Leader:
         return [(books[symbol], group) for symbol, group in by_symbol.items()]
 
     def _unstream(self) -> None:
-        for book in self._planner.books.values():
-            book.unstream()
+        self._drop(None)
 
-    def _drop(self, keys: tuple[str, ...]) -> None:
-        for book in self._planner.books.values():
-            book.unstream(keys)
+    def _drop(self, keys: tuple[str, ...] | None) -> None:
+        with self._journal.turn():
+            self._journal.unstreamed(keys, round(self._wall() * 1000))
+            for book in self._planner.books.values():
+                book.unstream(keys)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from app.cache.base import Store
 from app.errors import CacheError, StaleWriter
 from app.feed.board import Board
+from app.feed.journal import Journal
 from app.feed.lease import Lease
 from app.feed.planner import Planner
 from app.feed.sweep import Sweeper
@@ -34,6 +35,7 @@ class Publisher:
         sweeper: Sweeper,
         planner: Planner,
         *,
+        journal: Journal | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -42,6 +44,7 @@ class Publisher:
         self._board = board
         self._sweeper = sweeper
         self._planner = planner
+        self._journal = journal or Journal()
         self._wall = wall
         self._published: set[str] = set()
         self.chains: dict[
@@ -88,7 +91,9 @@ class Publisher:
         self._board.known_trouble("cache", "cache_down", f"({error})")
 
     def _publish(self, symbol: str, swept: Swept) -> None:
-        chain = self.chains[symbol] = swept.book.snapshot(round(self._wall() * 1000))
+        with self._journal.turn():
+            chain = self.chains[symbol] = swept.book.snapshot(round(self._wall() * 1000))
+            self._journal.mark(chain)
         try:
             self._store.publish(chain, self._lease.epoch)
             self._published.add(symbol)

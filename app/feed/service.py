@@ -11,9 +11,10 @@ from app.cache.base import Store
 from app.errors import StaleWriter
 from app.feed.board import Board
 from app.feed.contender import Contender
+from app.feed.journal import Journal
 from app.feed.leader import Leader
 from app.feed.lease import TTL_S, Lease
-from app.feed.observer import Listeners
+from app.feed.observer import Listeners, Seat
 from app.market.scatter import warm_up as compile_scatter
 from app.schwab.oauth import OAuth
 from app.settings import SCHWAB_API, Settings
@@ -32,6 +33,7 @@ class Feed:
     Args:
         sign_in: makes a login without a person, for the demo. Raises GexError when it can't.
         listeners: makes those who see what the feed sees, anew for each leadership.
+        tape: makes what keeps all that is heard, likewise.
         wall: seconds since the epoch.
         clock: monotonic seconds.
     """
@@ -44,6 +46,7 @@ class Feed:
         *,
         sign_in: Callable[[], None] | None = None,
         listeners: Listeners | None = None,
+        tape: Callable[[Seat], Journal] | None = None,
         lease_s: float = TTL_S,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
@@ -53,6 +56,7 @@ class Feed:
         self._oauth = oauth
         self._sign_in = sign_in
         self._listeners = listeners
+        self._tape = tape
         self._wall = wall
         self._clock = clock
         self._lease = Lease(store, ttl_s=lease_s, clock=clock)
@@ -108,6 +112,7 @@ class Feed:
             board,
             sign_in=self._sign_in,
             listeners=self._listeners,
+            tape=self._tape,
             wall=self._wall,
             clock=self._clock,
         )

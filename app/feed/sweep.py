@@ -23,6 +23,7 @@ from app.errors import AuthError, BrokerError, DataError, GexError, RateLimited,
 from app.feed.backoff import full_jitter
 from app.feed.board import Board
 from app.feed.hours import seconds_to_refresh, session_at
+from app.feed.journal import Journal
 from app.feed.swept import Swept
 from app.feed.windows import FIRST_CONTRACTS, TARGET_CONTRACTS, Window, cut
 from app.market.book import Book
@@ -52,11 +53,13 @@ class Sweeper:
         *,
         interval_s: float,
         stop: threading.Event,
+        journal: Journal | None = None,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rest = rest
         self._board = board
+        self._journal = journal or Journal()
         self._interval_s = interval_s
         self._stop = stop
         self._wall = wall
@@ -199,9 +202,10 @@ class Sweeper:
         before = swept.dates
         swept.listed = [expiration for expiration in found if expiration.expiry >= today]
         swept.read_ms = {day: at for day, at in swept.read_ms.items() if day in swept.dates}
-        swept.book.keep_expiries(
-            swept.dates | before
-        )  # one answer that leaves a date out may be a faulty one
+        kept = swept.dates | before  # one answer that leaves a date out may be a faulty one
+        with self._journal.turn():
+            self._journal.listed(symbol, kept, self._now_ms())
+            swept.book.keep_expiries(kept)
         return True
 
     def _near_first(self, swept: Swept) -> list[Window]:
@@ -262,7 +266,9 @@ class Sweeper:
         finally:
             self._board.reject({f"chain_{reason}": count for reason, count in rejected.items()})
         unsettled = replace(chain.take(chain.contracts.settle_ms > now_ms), rejected=dict(rejected))
-        swept.book.merge(unsettled, window.first, window.last)
+        with self._journal.turn():
+            self._journal.chain(swept.book.symbol, window.first, window.last, document, now_ms)
+            swept.book.merge(unsettled, window.first, window.last)
         swept.read_ms |= dict.fromkeys(window.dates, now_ms)
         swept.book.missing_expiries = swept.missing
 

@@ -93,6 +93,7 @@ class Frame:
     equities: list[EquityContent] = field(default_factory=list)
     server_ms: int = 0  # the server's own time, 0 where the frame carries none
     rejected: Counter[str] = field(default_factory=Counter)
+    text: bytes = b""  # as it came, where the stream has kept it
 
     @property
     def has_data(self) -> bool:

@@ -101,7 +101,9 @@ class Stream:
             raise StreamClosed(f"the streamer closed the connection ({code})", reason=f"closed_{code}")
         if opcode in _CONTROL:
             return None
-        return decode_frame(received.data)
+        frame = decode_frame(received.data)
+        frame.text = received.data
+        return frame
 
     def logout(self, timeout_s: float = 2.0) -> None:
         """Say goodbye and close; never raises."""
