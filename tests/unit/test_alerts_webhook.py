@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from app.alerts.rules import Hook
 from app.alerts.webhook import new_secret, post, seal, signature, unseal
 from app.log import TextFormatter
 from app.schwab.tokens import TokenCipher
-from tests.support import eventually, free_port
+from tests.support import ROOT, eventually, free_port
 
 Answers = Callable[[int], tuple[int, dict[str, str]]]
 
@@ -295,3 +296,17 @@ def test_the_log_never_holds_a_webhook_secret() -> None:
         assert made not in line
     other = "whsec_" + base64.b64encode(b"never learnt of it").decode()
     assert other not in TextFormatter().format(logging.LogRecord("x", logging.INFO, "", 0, other, None, None))
+
+
+def test_the_receiver_of_the_documentation_knows_what_is_genuine(sent: Sent, receiver: Receiver) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "alerts.md").read_text(), re.DOTALL)
+    known: dict[str, Any] = {}
+    exec(code, known)  # noqa: S102 - our own documentation
+    sent.courier.send(alert(), [sent.hook])
+    eventually(lambda: receiver.came, 10)
+    [(headers, body)] = receiver.came
+    secret = unseal(CIPHER, sent.hook.sealed)
+    assert known["is_genuine"](secret, headers, body)
+    assert not known["is_genuine"](secret, headers, body + b" ")
+    assert not known["is_genuine"](new_secret(), headers, body)
+    assert not known["is_genuine"](secret, headers | {"webhook-timestamp": "1600000000"}, body)
