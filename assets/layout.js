@@ -7,7 +7,7 @@
   const NARROW_MARGIN = { l: 48, r: 16, t: 32, b: 34 };
   const GAP = 30;
   const STACK_GAP = 66;
-  const TOOLS = 76; // what the buttons take of the last panel's heading
+  const TOOLS = 210; // what the buttons take of the last panel's heading
   const STACK_HEIGHT = 250;
 
   /** The chart's size and panels in pixels: {width, height, narrow, margin, panels: [{...panel, x0, x1, y0, y1, y}]}. */
@@ -137,10 +137,18 @@
 
   /** A panel's title, with the sum of what it draws where there is room for it beside the tools. */
   function heading(frame, panel) {
-    if (panel.total === undefined) return panel.title;
+    const last = panel === frame.panels.at(-1) && !frame.narrow;
+    const room = last ? frame.width - panel.x0 - TOOLS : panel.x1 - panel.x0 + GAP / 2;
+    if (panel.total === undefined) return fitted(panel.title, room);
     const words = `${panel.title}, \u03a3 ${gex.format.dollars(panel.total, true)}`;
-    const room = panel.x1 - panel.x0 - (panel === frame.panels.at(-1) && !frame.narrow ? TOOLS : 0);
-    return words.length * 6.2 < room ? words : panel.title;
+    return words.length * 6.2 < room ? words : fitted(panel.title, room);
+  }
+
+  /** A title without the parts after its last commas that have no room. */
+  function fitted(title, room) {
+    const parts = title.split(/(?=[,:] )/);
+    while (parts.length > 1 && parts.join("").length * 6.2 > room) parts.pop();
+    return parts.join("");
   }
 
   function title(frame, panel, colors) {
@@ -158,5 +166,5 @@
     };
   }
 
-  gex.layout = { frame, layout };
+  gex.layout = { fitted, frame, layout };
 })();

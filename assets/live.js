@@ -23,6 +23,7 @@
     heardAt: 0,
     resumedAt: performance.now(), // when the page was opened, or came back into sight
     frozen: false,
+    once: false, // whether the next answer is painted all the same
   };
 
   const nothing = () => globalThis.dash_clientside.no_update;
@@ -45,6 +46,7 @@
       feed: tab.ack?.feed?.id || "",
       cache: tab.ack?.cache?.id || "",
       alerts: tab.ack?.alerts?.id || "",
+      table: gex.table.wanted(),
       crop: tab.crop,
     };
   }
@@ -128,7 +130,8 @@
     tab.etag = answer.etag;
     tab.drawnKey = tab.key;
     delete document.getElementById("page").dataset.pending;
-    if (!tab.frozen) paint(fresh);
+    if (!tab.frozen || tab.once) paint(fresh);
+    tab.once = false;
     show();
     return dates(answer);
   }
@@ -178,6 +181,12 @@
     if (tab.answer?.levels) gex.tiles.age(verdict, tab.answer, now);
   }
 
+  /** Ask at once for the whole picture, as when the table is wanted too. */
+  function again() {
+    Object.assign(tab, { etag: "", pending: null, once: true });
+    globalThis.dash_clientside?.set_props?.("tick", { n_intervals: 0 });
+  }
+
   /** The HTTP status of the last question when it failed, else null. */
   const refusal = () => (tab.pending?.failed ? gex.net.link.status : null);
 
@@ -218,7 +227,7 @@
   }
 
   globalThis.dash_clientside = Object.assign(globalThis.dash_clientside || {}, { live: { gate, hear } });
-  gex.live = { freeze, judge, now: serverNow, tab };
+  gex.live = { again, freeze, judge, now: serverNow, tab };
   // views that draw themselves, by the name in an answer's `stage`: (element, answer) -> nothing
   gex.stages ||= {};
 })();

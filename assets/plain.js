@@ -11,6 +11,7 @@
   const GAP = { x: 72, y: 78 };
   const STACK_HEIGHT = 250;
   const STACK_GAP = 72;
+  const TOOLS = 150; // what the buttons take of a heading in the upper right corner
 
   /** The chart's size and panels in pixels: {width, height, narrow, margin, panels: [{...panel, x0, x1, y0, y1}]}. */
   function frame({ grid, panels }, width, height) {
@@ -123,15 +124,10 @@
       text, xref: "paper", yref: "paper", x: at.x[0], y, xanchor: "left", yanchor, yshift, showarrow: false,
       font: { size: 11.5, color: colors.muted },
     });
+    const beside = !box.narrow && panel.y0 === box.margin.t && panel.x1 > box.width - box.margin.r - 1;
+    const room = beside ? box.width - panel.x0 - TOOLS : panel.x1 - panel.x0 + 12;
     const under = panel.below ? [note(panel.below, at.y[0], "top", -22)] : [];
-    return [note(fitted(panel.title, panel.x1 - panel.x0), at.y[1], "bottom", 8), ...under];
-  }
-
-  /** A title without the parts after its last commas that have no room. */
-  function fitted(title, room) {
-    const parts = title.split(/(?=[,:] )/);
-    while (parts.length > 1 && parts.join("").length * 6.1 > room) parts.pop();
-    return parts.join("");
+    return [note(gex.layout.fitted(panel.title, room), at.y[1], "bottom", 8), ...under];
   }
 
   /** Green and red need a second cue: a pattern on bars of what is negative. */

@@ -2,17 +2,16 @@
 "use strict";
 (() => {
   const gex = (globalThis.gex ||= {});
-  const table = { columns: [], rows: [], by: "", down: false, wanted: null, view: "", answer: null };
+  const table = { columns: [], rows: [], by: "", down: false, wanted: null, view: "", saving: false, answer: null };
   const box = () => document.getElementById("table-box");
 
   /** Fill the table from an answer; it is shown where it is asked for, and always where there is no picture. */
   function update(answer) {
     table.answer = answer;
-    const alone = Boolean(answer.rows) && !answer.plain && !answer.stage;
+    const alone = Boolean(answer.rows) && !answer.plain && !answer.stage && !answer.panels;
     const columns = gex.columns.of(answer);
-    if (table.view !== document.getElementById("page").dataset.view) Object.assign(table, { view: document.getElementById("page").dataset.view, wanted: null });
     // strikes are read from the highest down, as on the ladder; all else from the first on
-    if (columns !== table.columns) Object.assign(table, { columns, by: (answer.rows && !alone) || Array.isArray(answer.columns) ? "" : columns[0].id, down: !answer.rows });
+    if (columns !== table.columns) Object.assign(table, { columns, by: (answer.plain && !alone) || Array.isArray(answer.columns) ? "" : columns[0].id, down: !answer.rows });
     const shown = alone || (table.wanted ?? answer.prefer === "table");
     const button = document.querySelector("[data-export=table]");
     if (button) button.textContent = shown ? "Chart" : "Table";
@@ -20,13 +19,29 @@
     document.getElementById("chart-box").hidden = shown || Boolean(answer.stage);
     document.getElementById("stage").hidden = shown || !answer.stage;
     document.getElementById("panels").dataset.shows = alone ? "rows" : shown ? "table" : answer.stage ? "stage" : answer.plain ? "plain" : "chart";
+    if (answer.tabled === false) return empty();
     if (shown) render();
+    return table.saving ? save() : undefined;
+  }
+
+  /** Until its rows come, the table shows none rather than another view's. */
+  function empty() {
+    box().dataset.columns = "";
+    box().replaceChildren();
+  }
+
+  /** Whether the table is shown by choice: it is sent only then. Null where nobody chose in this view. */
+  function wanted() {
+    const { view } = document.getElementById("page").dataset;
+    if (table.view !== view) Object.assign(table, { view, wanted: null, saving: false });
+    return table.saving || table.wanted;
   }
 
   /** The table in place of the picture, or the picture again. */
   function toggle() {
     table.wanted = !(table.wanted ?? table.answer?.prefer === "table");
     if (table.answer?.columns) update(table.answer);
+    if (table.answer?.tabled === false) gex.live.again();
     if (!table.wanted) gex.chart.render();
   }
 
@@ -145,15 +160,17 @@
 
   function save() {
     if (!table.answer?.columns) return;
+    table.saving = table.answer.tabled === false;
+    if (table.saving) return gex.live.again();
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
     link.download = `${fileName(table.answer)}.csv`;
     link.click();
-    URL.revokeObjectURL(link.href);
+    return URL.revokeObjectURL(link.href);
   }
 
   /** A file's name: symbol and the instant of its data. */
   const fileName = (answer) => `gex-${(answer.symbol || "status").replace("/", ".")}-${new Date(answer.as_of).toISOString().slice(0, 19).replaceAll(":", "")}Z`;
 
-  gex.table = { update, toggle, csv, save, fileName };
+  gex.table = { update, toggle, wanted, csv, save, fileName };
 })();

@@ -136,7 +136,19 @@ def respond(desk: Desk, request: LiveRequest) -> Answered:
         return Answered(ack, _comparison(desk, result, state, request))
     if request.have == result.etag:
         return Answered(ack, None)
-    return Answered(ack, {**desk.picture(result, state, request.crop), "seq": request.seq})
+    return Answered(
+        ack, {**without_table(desk.picture(result, state, request.crop), request.table), "seq": request.seq}
+    )
+
+
+def without_table(picture: dict[str, Any], wanted: bool | None) -> dict[str, Any]:
+    """A picture without the rows of a table that the tab doesn't show. Where the table is all there is, it stays."""
+    shown = picture.get("prefer") == "table" if wanted is None else wanted
+    if shown or not (picture.get("plain") or picture.get("traces")):
+        return picture
+    return {name: part for name, part in picture.items() if name not in ("rows", "listed")} | {
+        "tabled": False
+    }
 
 
 def _comparison(desk: Desk, result: Result, state: PageState, request: LiveRequest) -> dict[str, Any] | None:
@@ -146,7 +158,8 @@ def _comparison(desk: Desk, result: Result, state: PageState, request: LiveReque
     if request.have == etag:
         return None
     drawn = compare.parts(result, found, state, request.crop)
-    return {**desk.picture(result, state, request.crop), **drawn, "etag": etag, "seq": request.seq}
+    whole = {**desk.picture(result, state, request.crop), **drawn, "etag": etag, "seq": request.seq}
+    return without_table(whole, request.table)
 
 
 def _without_chain(desk: Desk, state: PageState, request: LiveRequest) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ class LiveRequest(BaseModel):
         have: the etag of what the tab has drawn; the answer is short when it still holds.
         feed, cache, alerts: ids of the feed's and the cache's account and of the last alerts that the tab has; only another
             one is sent.
+        table: whether the tab shows the table; None leaves it to the view.
         crop: the price range whose strikes are wanted, $.
     """
 
@@ -29,6 +30,7 @@ class LiveRequest(BaseModel):
     feed: str = Field("", max_length=32)
     cache: str = Field("", max_length=32)
     alerts: str = Field("", max_length=64)
+    table: bool | None = None
     crop: tuple[float, float] | None = None
 
     @field_validator("crop")

@@ -117,7 +117,8 @@ def _others_menu(symbol: str, state: PageState, followed: Iterable[str]) -> html
     chosen = partners(symbol, state.others, names)
     links = [_other_link(symbol, state, name, chosen) for name in names]
     words = [html.Span("Only this symbol is followed here")]
-    label = f"with {', '.join(chosen)}" if chosen else "with nothing"
+    more = f" +{len(chosen) - 1}" if chosen[1:] else ""
+    label = f"with {chosen[0]}{more}" if chosen else "with nothing"
     return _menu(label, links or words, "others-menu", "Choose up to three other symbols", on=True)
 
 

@@ -180,3 +180,10 @@ def relisted(chain: Chain, **columns: Any) -> Chain:
     """The same chain with other contract columns."""
     typed = {name: np.asarray(v, getattr(chain.contracts, name).dtype) for name, v in columns.items()}
     return replace(chain, contracts=replace(chain.contracts, **typed))
+
+
+def fund(chain: Chain, symbol: str, ratio: float) -> Chain:
+    """The same market a `ratio` smaller, under another name: what an index's fund is to it."""
+    quotes = replace(chain.quotes, bid=chain.quotes.bid * ratio, ask=chain.quotes.ask * ratio)
+    contracts = replace(chain.contracts, strike=chain.contracts.strike * ratio)
+    return replace(chain, symbol=symbol, contracts=contracts, quotes=quotes, spot=chain.spot * ratio)

@@ -25,7 +25,7 @@ from components.state import KEYS, VIEWS, PageState
 from components.surfaces import cells_of
 from components.together import added, crossings, together
 from components.words import VIEW_WORDS
-from tests.chains import synthetic
+from tests.chains import fund, synthetic
 
 
 def decoded(spec: dict[str, Any]) -> np.ndarray[Any, Any]:
@@ -54,13 +54,6 @@ def facts_of(chain: Chain, params: Params | None = None) -> Facts:
 @pytest.fixture(scope="module")
 def facts(chain: Chain) -> Facts:
     return facts_of(chain)
-
-
-def fund(chain: Chain, symbol: str, ratio: float) -> Chain:
-    """The same market a `ratio` smaller, under another name: what an index's fund is to it."""
-    quotes = replace(chain.quotes, bid=chain.quotes.bid * ratio, ask=chain.quotes.ask * ratio)
-    contracts = replace(chain.contracts, strike=chain.contracts.strike * ratio)
-    return replace(chain, symbol=symbol, contracts=contracts, quotes=quotes, spot=chain.spot * ratio)
 
 
 def test_every_view_has_a_key_of_its_own_and_words() -> None:
@@ -253,3 +246,22 @@ def test_expiries_without_any_exposure_have_a_summary(chain: Chain) -> None:
     for view in ("volatility", "expiries", "greeks"):
         state = PageState(params=params, by="expiry").choose("view", view)
         assert math.isfinite(len(answer(facts_of(chain, params), state)["summary"]))
+
+
+def test_rows_are_sent_only_while_the_table_is_shown(chain: Chain) -> None:
+    store = MemoryStore()
+    store.publish(chain, 1)
+    desk = Desk(Results(store))
+
+    def sent(view: str, table: bool | None) -> dict[str, Any]:
+        request = read_request({"seq": 1, "symbol": "SPX", "search": f"?view={view}", "table": table})
+        assert request
+        picture = respond(desk, request).picture
+        assert picture
+        return picture
+
+    assert "listed" not in sent("volatility", None)
+    assert sent("volatility", None)["tabled"] is False
+    assert "listed" in sent("volatility", True)
+    assert "rows" in sent("expiries", None)
+    assert "rows" not in sent("expiries", False)
