@@ -37,7 +37,7 @@ def seconds_to_refresh(now: datetime) -> float:
     day = here.date() if here.time() < REFRESHED else here.date() + timedelta(days=1)
     while not is_trading_day(day):
         day += timedelta(days=1)
-    return (datetime.combine(day, REFRESHED, EXCHANGE_TZ) - here).total_seconds()
+    return datetime.combine(day, REFRESHED, EXCHANGE_TZ).timestamp() - now.timestamp()
 
 
 def _regular(entry: dict[str, Any]) -> list[Any]:

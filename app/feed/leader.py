@@ -114,6 +114,7 @@ class Leader:
             back=self._sweeper.kick,
             may_connect=lambda: self._lease.confirmed,
             sign_in=sign_in,
+            owed=lambda: self._sweeper.open,
             stop=self._over,
             clock=self._clock,
         )

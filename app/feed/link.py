@@ -12,7 +12,7 @@ from collections.abc import Callable
 from app.errors import AuthError, BrokerError, CacheError, GexError, LoginDenied, SignInNeeded, StreamClosed
 from app.feed.backoff import Backoff
 from app.feed.board import Board
-from app.feed.liveness import Liveness
+from app.feed.liveness import DataWatch, Liveness
 from app.feed.subscription import Subscription, Wanted
 from app.schwab.cures import trouble
 from app.schwab.fields import OPTIONS
@@ -40,6 +40,7 @@ class Link:
         dropped: called with option keys that the stream no longer carries.
         back: called after a gap, once the stream is live again.
         may_connect: whether this process may open a connection: its lease is confirmed.
+        owed: whether data must come: a market that is subscribed to is open.
         sign_in: makes a login without a person (the demo), if there is a way.
     """
 
@@ -56,6 +57,7 @@ class Link:
         back: Callable[[], None],
         may_connect: Callable[[], bool],
         sign_in: Callable[[], None] | None,
+        owed: Callable[[], bool] = lambda: False,
         stop: threading.Event,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
@@ -70,6 +72,7 @@ class Link:
         self._back = back
         self._may_connect = may_connect
         self._sign_in = sign_in
+        self._owed = owed
         self._stop = stop
         self._clock = clock
         self._backoff = Backoff(draw)
@@ -169,7 +172,7 @@ class Link:
 
     def _pump(self, stream: Stream) -> None:
         """Frames in, commands out, until stopped or the lease, the connection or the login is lost."""
-        liveness = Liveness(self._clock())
+        liveness, data = Liveness(self._clock()), DataWatch(self._clock())
         subscription = Subscription()
         while not self._stop.is_set():
             frame = stream.poll(_POLL_S)
@@ -178,7 +181,10 @@ class Link:
             if frame is not None:
                 self._board.heard(frame)
                 self._take(frame, subscription)
+                if frame.has_data:
+                    data.heard(self._clock())
             self._watch(stream, liveness)
+            self._miss_data(data, subscription)
             if self._oauth.signed_out():
                 raise trouble(SignInNeeded, "sign_in_needed")
             self._steer(stream, subscription)
@@ -211,6 +217,18 @@ class Link:
             stream.ping()
         elif verdict != "alive":
             raise StreamClosed("nothing was heard from the streamer", reason=verdict)
+
+    def _miss_data(self, data: DataWatch, subscription: Subscription) -> None:
+        """Heartbeats come, but no data of an open market: subscribe again, then connect again."""
+        verdict = data.verdict(self._clock(), owed=subscription.options_held > 0 and self._owed())
+        if verdict == "lost":
+            raise StreamClosed("heartbeats come, but no data of an open market", reason="data_idle")
+        if verdict == "resubscribe":
+            self._board.reject({"stream_data_idle": 1})
+            self._board.event(
+                "resubscribed", "Heartbeats came, but no data: everything is subscribed to again"
+            )
+            subscription.renew()
 
     def _steer(self, stream: Stream, subscription: Subscription) -> None:
         command = subscription.next(self._wanted(), self._clock())

@@ -13,6 +13,11 @@ _SHORTEST_S, _LONGEST_S = 15.0, 30.0
 # The longest gap between frames counts for less with every frame that follows it.
 _FADING = 0.9
 
+# Data of an open market come every second. A minute without means that the subscription was lost; that goes on after it
+# was renewed, and the connection is of no use.
+DATA_IDLE_S = 60.0
+_RENEWED_S = 20.0
+
 Verdict = Literal["alive", "ping", "silent", "half_open"]
 
 
@@ -50,3 +55,26 @@ class Liveness:
             self._pinged = now
             return "ping"
         return "alive"
+
+
+class DataWatch:
+    """Watches for data on a connection that is alive. Only an open market that is subscribed to owes any."""
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self._renewed = False
+
+    def heard(self, now: float) -> None:
+        """Data arrived."""
+        self._since, self._renewed = now, False
+
+    def verdict(self, now: float, *, owed: bool) -> Literal["fine", "resubscribe", "lost"]:
+        """What to do now; "resubscribe" counts as done."""
+        if not owed:
+            self.heard(now)
+        if now - self._since <= (_RENEWED_S if self._renewed else DATA_IDLE_S):
+            return "fine"
+        if self._renewed:
+            return "lost"
+        self._since, self._renewed = now, True
+        return "resubscribe"

@@ -85,6 +85,13 @@ class Subscription:
         self._reached = wanted if command is None else None
         return command
 
+    def renew(self) -> None:
+        """Subscribe to everything again: the server seems to have forgotten it."""
+        for held in self._held.values():
+            held.clear()
+        self._begun.clear()
+        self._reached = None
+
     def sent(self, command: Command, request: str, now: float) -> None:
         """The command left under this request id."""
         self._under_way = (request, command, now)

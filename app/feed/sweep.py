@@ -108,6 +108,11 @@ class Sweeper:
         """Sweep again now: the stream has a gap to fill."""
         self._kicked.set()
 
+    @property
+    def open(self) -> bool:
+        """Whether any of the markets is certainly open."""
+        return any(swept.book.session == "open" for swept in self.swept.values())
+
     def tell_sessions(self) -> None:
         """Tell the books whether their markets are open now, from the hours read last."""
         now = from_ms(self._now_ms())

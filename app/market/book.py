@@ -85,7 +85,7 @@ class Book:
     def streaming(self) -> tuple[Contracts, NDArray[np.bool_]]:
         """The contracts, and which of them the stream keeps now, shape (n,)."""
         with self._lock:
-            return self._contracts, self._quotes.streaming.copy()
+            return self._contracts, self._quotes.streaming & (self.session != "closed")
 
     # --- from the sweep ---------------------------------------------------------------------------
 
@@ -234,13 +234,16 @@ class Book:
     def peek(self, as_of_ms: int) -> Chain:
         """The same, and the book stays dirty if it was."""
         with self._lock:
+            quotes = _cleaned(self._quotes, as_of_ms)
+            if self.session == "closed":  # subscribed, yet nothing comes that would keep them
+                quotes.streaming[:] = False
             return Chain(
                 symbol=self.symbol,
                 spot=self._spot,
                 spot_ms=self._spot_ms,
                 as_of_ms=as_of_ms,
                 contracts=self._contracts,
-                quotes=_cleaned(self._quotes, as_of_ms),
+                quotes=quotes,
                 rate=self._rate,
                 dividend_yield=self._yield,
                 session=self.session,

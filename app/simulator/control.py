@@ -59,6 +59,10 @@ class Control:
         """Send this many frames that aren't what they should be."""
         self.set(malformed=frames)
 
+    def forget(self) -> None:
+        """Lose every subscription of the stream; heartbeats go on."""
+        self.set(forget=True)
+
     def expire(self, kind: Literal["access", "refresh"]) -> None:
         """Let all tokens of this kind that are out expire now."""
         self.set(expire=kind)

@@ -24,8 +24,8 @@ class Desk:
         self._shared, self._streamer = shared, streamer
         # what happens once, when it is asked for
         self._actions: dict[str, Callable[[Any], Awaitable[None]]] = {
-            "cut": self._cut, "malformed": self._malformed, "expire": self._expire, "spot_jump": self._jump,
-            "clock": self._clock,
+            "cut": self._cut, "malformed": self._malformed, "forget": self._forget, "expire": self._expire,
+            "spot_jump": self._jump, "clock": self._clock,
         }  # fmt: skip
 
     async def state(self, request: web.Request) -> web.Response:
@@ -84,6 +84,10 @@ class Desk:
     async def _malformed(self, count: Any) -> None:
         await self._streamer.malform(int(count))
 
+    async def _forget(self, on: Any) -> None:
+        if on:
+            self._streamer.forget()
+
     async def _expire(self, kind: Any) -> None:
         self._shared.mint.expire(kind)
 
@@ -102,6 +106,8 @@ def _check_action(name: str, value: Any) -> None:
         raise DataError(f"cut is one of {', '.join(CUTS)}")
     if name == "malformed" and not (isinstance(value, int) and 1 <= value <= 1000):
         raise DataError("malformed is a number of frames from 1 to 1000")
+    if name == "forget" and not isinstance(value, bool):
+        raise DataError("forget is true or false")
     if name == "expire" and value not in ("access", "refresh"):
         raise DataError("expire is access or refresh")
     if name == "spot_jump":

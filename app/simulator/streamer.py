@@ -54,6 +54,13 @@ class Streamer:
             await connection.end(how)
         return len(ended)
 
+    def forget(self) -> None:
+        """Lose every subscription; heartbeats go on."""
+        for connection in self._connections:
+            for lines in connection.session.lines.values():
+                lines.forget(lines.keys)
+                lines.keys = {}
+
     async def malform(self, count: int) -> None:
         """Send frames that no client should choke on."""
         for connection in list(self._connections):

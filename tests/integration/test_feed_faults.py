@@ -88,6 +88,18 @@ def test_a_half_open_connection_is_noticed_within_twelve_seconds(running: Runnin
     assert time.monotonic() - began < 13
 
 
+def test_a_forgotten_subscription_is_renewed_on_the_same_connection(
+    running: Running, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.feed.liveness.DATA_IDLE_S", 2.0)
+    keys = control.state()["subscriptions"]
+    control.forget()
+    assert not any(control.state()["subscriptions"].values())
+    eventually(lambda: control.state()["subscriptions"] == keys, 20, "everything is subscribed to again")
+    eventually(lambda: running.status().rejected["stream_data_idle"] >= 1, 5)
+    assert running.status().reconnects == 0
+
+
 def test_malformed_frames_are_counted_and_nothing_else_is_lost(running: Running, control: Control) -> None:
     control.malformed(4)
     eventually(lambda: sum(running.status().rejected.values()) >= 4, 5)

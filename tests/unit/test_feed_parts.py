@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from app.cache import open_store
 from app.errors import CacheError
 from app.feed.backoff import CAP_S, STABLE_S, Backoff, full_jitter
-from app.feed.hours import session_at
+from app.feed.hours import seconds_to_refresh, session_at
 from app.feed.lease import Lease
-from app.feed.liveness import DEAD_AFTER_S, Liveness
+from app.feed.liveness import DEAD_AFTER_S, DataWatch, Liveness
 
 # --- backoff -------------------------------------------------------------------------------------
 
@@ -104,6 +104,50 @@ def test_no_ping_is_sent_while_frames_come() -> None:
     for tenth in range(1, 1000):
         live.heard(tenth / 10, text=True)
         assert live.verdict(tenth / 10) == "alive"
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def verdicts(watch: DataWatch, start: int, end: int, *, owed: bool) -> list[tuple[int, str]]:
+    """What isn't fine, second by second."""
+    found = [(now, watch.verdict(now, owed=owed)) for now in range(start, end)]
+    return [(now, verdict) for now, verdict in found if verdict != "fine"]
+
+
+def test_an_open_market_that_falls_silent_is_subscribed_to_again_and_then_connected_to_again() -> None:
+    watch = DataWatch(0.0)
+    assert verdicts(watch, 1, 82, owed=True) == [(61, "resubscribe")]
+    assert watch.verdict(82, owed=True) == "lost"
+
+
+def test_data_after_the_renewal_make_it_whole() -> None:
+    watch = DataWatch(0.0)
+    assert verdicts(watch, 1, 70, owed=True) == [(61, "resubscribe")]
+    watch.heard(70.0)
+    assert verdicts(watch, 71, 130, owed=True) == []
+
+
+def test_a_closed_market_owes_nothing_and_the_opening_begins_the_count() -> None:
+    watch = DataWatch(0.0)
+    assert verdicts(watch, 1, 5000, owed=False) == []
+    assert verdicts(watch, 5000, 5061, owed=True) == [(5060, "resubscribe")]
+
+
+@pytest.mark.parametrize(
+    ("now", "refresh"),
+    [
+        ("2026-11-24T20:00:00-05:00", "2026-11-25T08:06:00-05:00"),
+        ("2026-11-25T08:05:59-05:00", "2026-11-25T08:06:00-05:00"),
+        ("2026-11-25T08:06:00-05:00", "2026-11-27T08:06:00-05:00"),  # Thanksgiving
+        ("2026-11-27T12:00:00-05:00", "2026-11-30T08:06:00-05:00"),  # a weekend
+        ("2026-03-06T12:00:00-05:00", "2026-03-09T08:06:00-04:00"),  # summer time begins
+    ],
+)
+def test_new_open_interest_is_read_a_minute_after_it_is_there(now: str, refresh: str) -> None:
+    moment = datetime.fromisoformat(now)
+    due = moment.astimezone(UTC) + timedelta(seconds=seconds_to_refresh(moment))
+    assert due == datetime.fromisoformat(refresh)
 
 
 # --- hours ---------------------------------------------------------------------------------------

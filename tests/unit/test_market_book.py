@@ -204,6 +204,15 @@ def test_the_session_makes_dirty_only_when_it_changes() -> None:
     assert not book.dirty
 
 
+def test_while_the_market_is_closed_nothing_counts_as_streaming() -> None:
+    book = book_of(CALL)
+    book.apply([OptionContent(CALL, bid=12.0)], NOW)
+    for session, streams in (("open", True), ("closed", False), ("unknown", True), ("open", True)):
+        book.set_session(session)  # type: ignore[arg-type]
+        assert row(book, CALL).quotes.streaming.tolist() == [streams]
+        assert book.streaming()[1].tolist() == [streams]
+
+
 # --- spot ----------------------------------------------------------------------------------------
 
 

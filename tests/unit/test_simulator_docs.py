@@ -25,7 +25,7 @@ def test_every_option_is_documented(name: str) -> None:
     assert f"`{name}" in TEXT
 
 
-@pytest.mark.parametrize("name", [*NAMES, "cut", "malformed", "expire", "spot_jump", "clock"])
+@pytest.mark.parametrize("name", [*NAMES, "cut", "malformed", "forget", "expire", "spot_jump", "clock"])
 def test_every_fault_is_documented(name: str) -> None:
     assert f"| `{name}` |" in TEXT
 
