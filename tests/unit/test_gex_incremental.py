@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from itertools import product
 from typing import get_args
 
 import numpy as np
@@ -20,12 +21,8 @@ UPDATES = int(os.environ.get("GEX_UPDATES", "400"))
 ROWS = 20
 CONVENTIONS = [Params(), Params(weight="volume", unit="per_point", bucket="month")]
 if "GEX_UPDATES" in os.environ:
-    CONVENTIONS += [
-        Params(side=side, weight=weight, unit=unit)
-        for side in get_args(Side)
-        for weight in get_args(Weight)
-        for unit in get_args(Unit)
-    ]
+    every = product(get_args(Side), get_args(Weight), get_args(Unit))
+    CONVENTIONS += [Params(side=side, weight=weight, unit=unit) for side, weight, unit in every][1:]
 
 
 def assert_same(engine: Engine, chain: Chain, params: Params) -> None:
