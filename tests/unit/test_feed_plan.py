@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,8 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.feed.plan import choose, pairs_of, weigh
+from app.feed.planner import Planner
 from app.feed.windows import TARGET_CONTRACTS, cut
+from app.market.book import Book
+from app.schwab.frames import EquityContent
 from tests.chains import synthetic
+from tests.support import eventually
 
 
 def heavy_chain() -> tuple[Any, Any]:
@@ -107,3 +115,48 @@ def test_a_window_is_halved_until_one_date_is_left() -> None:
     left, right = window.halves() or (window, window)
     assert left.dates + right.dates == window.dates
     assert left.halves() is None
+
+
+# --- following the market ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def followed(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Book, Planner]]:
+    """A book, and its planner at work."""
+    monkeypatch.setattr("app.feed.planner._LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr("app.feed.planner._CALM_S", 0.0)
+    chain, _ = synthetic()
+    book = Book("SPX")
+    book.inherit(chain)
+    planner, stop = Planner({"SPX": book}, 40, wall=lambda: chain.as_of_ms / 1000), threading.Event()
+    thread = threading.Thread(target=planner.run, args=(stop, SimpleNamespace(key_limit=None)))
+    thread.start()
+    try:
+        eventually(lambda: len(planner.wanted.options) == 40, 20)
+        yield book, planner
+    finally:
+        stop.set()
+        thread.join(20)
+
+
+def test_what_settles_leaves_the_plan_and_the_next_expiries_fill_its_place(
+    followed: tuple[Book, Planner],
+) -> None:
+    book, planner = followed
+    first = int(book.contracts.settle_ms.min())
+    book.drop_settled(first)
+    left = set(book.contracts.symbol.astype(str).tolist())
+    eventually(lambda: set(planner.wanted.options) <= left, 20)
+    assert len(planner.wanted.options) == min(40, len(left))
+
+
+def test_a_move_of_spot_makes_a_new_plan_and_a_flicker_does_not(followed: tuple[Book, Planner]) -> None:
+    book, planner = followed
+    eventually(lambda: planner.weights["SPX"].contracts is book.contracts, 20)
+    time.sleep(0.1)
+    before, spot = planner.weights["SPX"], book.spot
+    book.apply_underlying(EquityContent("$SPX", mark=spot * 1.001))
+    time.sleep(0.2)
+    assert planner.weights["SPX"] is before
+    book.apply_underlying(EquityContent("$SPX", mark=spot * 1.003))
+    eventually(lambda: planner.weights["SPX"] is not before, 20)
