@@ -25,7 +25,7 @@
 
   function card(member) {
     const node = part("article", "member", "");
-    const head = part("h3", "", "");
+    const head = part("h2", "", "");
     const link = part("a", "", member.symbol);
     link.href = `/gex/${encodeURIComponent(member.symbol.replace("/", "."))}`;
     head.append(link, part("span", "state", ""));
