@@ -1,8 +1,14 @@
-"""Contents per second from streamed bytes onto columns, against decoding into dicts, interleaved in one run.
+"""From the wire into the cache: what a frame costs and how long it takes, against plain clients, in one run.
 
     python -m benchmarks.ingest
 
-Prints, for messages of 4, 8 and 13 fields, the median rate of each way and our ratio to the others.
+Writes benchmarks/results/ingest.json and prints
+
+- contents per second from bytes onto columns, against decoding into dicts of dicts (messages of 4, 8 and 13 fields);
+- frames per second off the socket, against websocket-client with wsaccel;
+- milliseconds from the sender to the chain in Redis, and the share of a core that takes (benchmarks/latency.py).
+
+Times of the first two are this thread's own, medians of interleaved rounds.
 """
 
 from __future__ import annotations
@@ -12,63 +18,34 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
+import websocket
 
 from app.market.book import Book
-from app.market.calendar import settle_ms
-from app.market.chain import Chain, Contracts, Quotes
-from app.market.symbols import OptionSymbol
+from app.market.scatter import warm_up
+from app.schwab import stream
 from app.schwab.frames import decode_frame
+from benchmarks import latency
+from benchmarks.chain import KEYS, book, contents
+from benchmarks.wire import sending
 
-FIELDS = ("2", "3", "16", "17", "38", "4", "8", "10", "28", "29", "30", "31", "39")
-WHOLE = {"8", "16", "17"}
-TIMES = {"38", "39"}
-FRAMES, CONTENTS, ROUNDS = 200, 100, 15
+try:
+    import wsaccel  # websocket-client uses it by itself where it is installed
+except ImportError:
+    wsaccel = None
 
-
-def book() -> tuple[Book, list[str]]:
-    """A book of 20,000 contracts, and their keys."""
-    options = [
-        OptionSymbol("SPXW", date(2026, 12, 1) + timedelta(days=7 * week), right, 5000.0 + 5 * step)  # type: ignore[arg-type]
-        for week in range(25)
-        for step in range(400)
-        for right in "CP"
-    ]
-    n = len(options)
-    contracts = Contracts.build(
-        {
-            "symbol": [str(option) for option in options],
-            "root": ["SPXW"] * n,
-            "expiry": [option.expiry for option in options],
-            "right": [option.right for option in options],
-            "strike": [option.strike for option in options],
-            "multiplier": [100.0] * n,
-            "settlement": ["P"] * n,
-            "settle_ms": [settle_ms(option.expiry, "P") for option in options],
-            "standard": [True] * n,
-        }
-    )
-    made = Book("SPX")
-    made.merge(Chain("SPX", 6000.0, 1, 1, contracts, Quotes.unknown(n)), date(2026, 1, 1), date(2028, 1, 1))
-    return made, [str(option) for option in options]
+RESULTS = Path(__file__).parent / "results" / "ingest.json"
+FRAMES, CONTENTS, ROUNDS = 200, 100, 25
+RECEIVED, RECEIVE_ROUNDS = 400, 7
 
 
-def frame(keys: list[str], fields: int, dice: random.Random) -> bytes:
+def frame(fields: int, dice: random.Random) -> bytes:
     """One data frame of 100 contents with so many fields each."""
-
-    def value(field: str) -> float:
-        if field in TIMES:
-            return 1_790_625_599_999
-        return dice.randrange(1000) if field in WHOLE else round(dice.random() * 100, 2)
-
-    content = [
-        {"key": key} | {field: value(field) for field in FIELDS[:fields]}
-        for key in dice.sample(keys, CONTENTS)
-    ]
-    body = {"service": "LEVELONE_OPTIONS", "timestamp": 1, "command": "SUBS", "content": content}
+    found = contents(dice.sample(KEYS, CONTENTS), fields, dice)
+    body = {"service": "LEVELONE_OPTIONS", "timestamp": 1, "command": "SUBS", "content": found}
     return orjson.dumps({"data": [body]})
 
 
@@ -85,27 +62,70 @@ def rates(target: Book, frames: list[bytes]) -> dict[str, float]:
     """Contents per second, the median of interleaved rounds, by way."""
     ways: dict[str, Callable[[], Any]] = {
         "columns": lambda: [target.apply(decode_frame(text).options, 5) for text in frames],
-        "orjson into dicts": lambda: into_dicts(frames, orjson.loads),
-        "json into dicts": lambda: into_dicts(frames, json.loads),
+        "orjson": lambda: into_dicts(frames, orjson.loads),
+        "json": lambda: into_dicts(frames, json.loads),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():
-            began = time.process_time()
+            began = time.thread_time()
             way()
-            times[name].append(time.process_time() - began)
+            times[name].append(time.thread_time() - began)
     return {name: FRAMES * CONTENTS / statistics.median(taken) for name, taken in times.items()}
 
 
-def main() -> None:
-    """Run and print."""
-    target, keys = book()
-    dice = random.Random(1)
+def decoding() -> dict[str, Any]:
+    """Bytes onto columns."""
+    target, dice = book(), random.Random(1)
+    found = {}
     for fields in (4, 8, 13):
-        found = rates(target, [frame(keys, fields, dice) for _ in range(FRAMES)])
-        shown = ", ".join(f"{name} {rate / 1000:.0f}k/s" for name, rate in found.items())
-        ratios = [found["columns"] / found[name] for name in ("orjson into dicts", "json into dicts")]
-        print(f"{fields:2} fields: {shown}; ratio to orjson {ratios[0]:.2f}, to json {ratios[1]:.2f}")
+        by_way = rates(target, [frame(fields, dice) for _ in range(FRAMES)])
+        ratios = {name: by_way["columns"] / by_way[name] for name in ("orjson", "json")}
+        found[str(fields)] = {"contents_per_s": by_way, "ratio_to": ratios}
+        shown = ", ".join(f"{name} {rate / 1000:.0f}k/s" for name, rate in by_way.items())
+        print(
+            f"{fields:2} fields: {shown}; times orjson into dicts {ratios['orjson']:.2f}, json {ratios['json']:.2f}"
+        )
+    return found
+
+
+def receiving() -> dict[str, Any]:
+    """Frames of 13.7 kB off the socket, undecoded."""
+    if wsaccel is None:
+        print("receive path: wsaccel is not installed, nothing to compare with")
+        return {}
+    with sending(CONTENTS, 10, 0, 120) as ours, sending(CONTENTS, 10, 0, 120) as theirs:
+        mine = stream.Stream(ours)
+        plain = websocket.WebSocket()
+        plain.connect(theirs.url)
+        stream.decode_frame, kept = (lambda text: text), stream.decode_frame  # type: ignore[assignment]
+        try:
+            taken: dict[str, list[float]] = {"ours": [], "wsaccel": []}
+            for _ in range(RECEIVE_ROUNDS):
+                for name, receive in (("ours", lambda: mine.poll(5)), ("wsaccel", plain.recv)):
+                    began = time.thread_time()
+                    for _ in range(RECEIVED):
+                        receive()
+                    taken[name].append((time.thread_time() - began) / RECEIVED * 1e6)
+        finally:
+            stream.decode_frame = kept
+            mine.abort()
+            plain.shutdown()
+    medians = {name: statistics.median(times) for name, times in taken.items()}
+    ratio = medians["wsaccel"] / medians["ours"]
+    print(
+        f"receive path: {medians['ours']:.0f} us a frame, websocket-client with wsaccel {medians['wsaccel']:.0f}; "
+        f"ratio {ratio:.2f}"
+    )
+    return {"us_per_frame": medians, "ratio": ratio}
+
+
+def main() -> None:
+    """Run, print and write."""
+    warm_up()
+    found = {"decode": decoding(), "receive": receiving(), "latency": latency.measure()}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.market.chain import Chain, Contracts, Quotes, Session, Source, Underlying
-from app.market.scatter import columns_of, scatter
+from app.market.scatter import Rows, columns_of, scatter
 from app.market.updates import UNSET, OptionUpdate, UnderlyingUpdate
 
 _DAY_MS = 86_400_000
@@ -175,7 +175,7 @@ class Book:
     def _rows(self, contracts: Contracts, quotes: Quotes, absent: NDArray[np.int8]) -> None:
         self._contracts, self._quotes, self._absent = contracts, quotes, absent
         names = contracts.symbol.astype(str).tolist()
-        self._index = {name: row for row, name in enumerate(names)}
+        self._index = Rows(zip(names, range(len(names)), strict=True))
         self._columns = columns_of(quotes)
 
     # --- from the stream --------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class Stream:
         self._socket = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
         with _translated():
             self._socket.connect(info.url, timeout=CONNECT_TIMEOUT_S)  # type: ignore[no-untyped-call]
+        self._timeout_s = CONNECT_TIMEOUT_S
         self.last_frame_at = clock()
 
     def login(self, access_token: str) -> list[Frame]:
@@ -90,7 +91,9 @@ class Stream:
     def poll(self, timeout_s: float) -> Frame | None:
         """The next frame; None when none came in time, or only a ping or pong."""
         with _translated():
-            self._socket.settimeout(timeout_s)
+            if timeout_s != self._timeout_s:
+                self._socket.settimeout(timeout_s)
+                self._timeout_s = timeout_s
             try:
                 opcode, received = self._socket.recv_data_frame(control_frame=True)
             except websocket.WebSocketTimeoutException:
