@@ -15,7 +15,7 @@ help:
 	@echo "make test-fast  run the tests that need nothing running"
 	@echo "make check      ruff, mypy and the import contracts"
 	@echo "make security attack the server, and print what was found"
-	@echo "make bench      measure the engine against its peers"
+	@echo "make bench      measure the engine and the way in against their peers"
 	@echo "make chaos      do faults to the product and measure what comes of them (about half an hour)"
 	@echo "make clean      remove the virtual environments"
 
@@ -67,7 +67,8 @@ check: .venv-dev/installed
 	.venv-dev/bin/lint-imports
 
 bench: .venv-bench/installed
-	@exec .venv-bench/bin/python -m benchmarks.engine
+	@.venv-bench/bin/python -m benchmarks.engine
+	@exec .venv-bench/bin/python -m benchmarks.ingest
 
 # CHAOS_ARGS="--rows 1,3 --quick" runs some.
 chaos: .venv-dev/installed
