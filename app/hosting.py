@@ -43,6 +43,9 @@ GRACE_S = 4
 _KEEPER_STOP_S = 3.0
 _KEEPER_START_S = 20.0
 _MOST_WORKERS = 4
+# The feed computes in a thread beside the requests. Each of their calls to Redis gives the interpreter away, and would wait
+# five milliseconds, Python's default, to have it back.
+_SWITCH_S = 0.0005
 _COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -126,6 +129,7 @@ class Hosting:
     def post_worker_init(self, worker: Any) -> None:
         """Start this worker's feed, which contends for the lease."""
         del worker
+        sys.setswitchinterval(_SWITCH_S)
         from app.api.stream import streams_of
         from app.wsgi import server, services
 
@@ -253,6 +257,11 @@ def _commands(settings: Settings, demo_port: int) -> dict[str, list[str]]:
 
 def _simulator_command(settings: Settings, port: int) -> list[str]:
     callbacks = ",".join(dict.fromkeys([settings.schwab_callback_url, CALLBACK_URL]))
+    if settings.replay_tape:
+        command = app_command(
+            "replay", settings.replay_tape, "--serve", str(port), "--callback-url", callbacks
+        )
+        return [*command, "--speed", str(settings.replay_speed)]
     command = app_command("simulate", "--port", str(port), "--symbols", settings.symbols)
     command += ["--seed", str(settings.demo_seed), "--callback-url", callbacks]
     return [*command, "--chain", settings.demo_chain] if settings.demo_chain else command

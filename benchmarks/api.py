@@ -92,6 +92,7 @@ async def _crowds(product: Running, seconds: float) -> list[Row]:
     rate = hits / max(1, hits + misses)
     ratio = _p95(many) / _p95(few)
     slowest = max(found[0] for found in bursts)
+    each = ", ".join(f"{found[0] * 1000:.0f}" for found in bursts)
     computes = max(found[1] / max(1, found[2]) for found in bursts)
     return [
         Row("10 /gex, p95 of 100 clients at 1/s", "< 100 ms", _times(many), _p95(many) < 0.1),
@@ -100,7 +101,7 @@ async def _crowds(product: Running, seconds: float) -> list[Row]:
         Row(
             "10 100 requests at one instant, slowest of 5 bursts",
             "<= 500 ms",
-            f"{slowest * 1000:.0f} ms",
+            f"{slowest * 1000:.0f} ms (of {each})",
             slowest <= 0.5,
         ),
         Row(

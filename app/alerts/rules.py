@@ -23,6 +23,10 @@ class RulesRefused(GexError):  # noqa: N818
     """A change of the rules that can't be made as asked."""
 
 
+class HookUnknown(RulesRefused):
+    """There is no webhook of that id."""
+
+
 class RulesChanged(RulesRefused):
     """Somebody else has changed the rules meanwhile."""
 

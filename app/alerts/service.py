@@ -13,7 +13,7 @@ from app.alerts.courier import Courier
 from app.alerts.hosts import AllowList
 from app.alerts.ledger import Ledger
 from app.alerts.rulebook import RuleBook
-from app.alerts.rules import MOST_HOOKS, Hook, Rule, RuleSet, RulesRefused, new_id
+from app.alerts.rules import MOST_HOOKS, Hook, HookUnknown, Rule, RuleSet, RulesRefused, new_id
 from app.alerts.watch import Voice, Watch
 from app.alerts.webhook import Answer, Cipher, new_secret, post, seal, unseal
 from app.cache.base import Store
@@ -127,7 +127,7 @@ class Alerts:
         """Send a test to a webhook, from here and once. Raises RulesRefused, CacheError."""
         hook = next((hook for hook in self.rules().hooks if hook.id == hook_id), None)
         if hook is None:
-            raise RulesRefused("There is no such webhook.")
+            raise HookUnknown("There is no such webhook.")
         target = self.allowed.target(hook.url)
         return post(target, unseal(self._cipher, hook.sealed), _test())
 

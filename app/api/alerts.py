@@ -9,11 +9,12 @@ from flask import Response, current_app
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from app.access import visitor as door
 from app.alerts.alert import Alert
-from app.alerts.rules import MOST_RULES, Hook, Rule, RulesChanged, RuleSet, RulesRefused
+from app.alerts.hosts import HostRefused
+from app.alerts.rules import MOST_RULES, Hook, HookUnknown, Rule, RulesChanged, RuleSet, RulesRefused
 from app.alerts.service import Alerts
 from app.api.problems import ApiError, respond
 from app.api.respond import Body, fresh, versioned
@@ -54,7 +55,9 @@ class RulesBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    revision: int = Field(description="Of the rules that were changed", json_schema_extra={"example": 3})
+    revision: StrictInt = Field(
+        description="Of the rules that were changed", json_schema_extra={"example": 3}
+    )
     rules: list[Rule] = Field(
         max_length=MOST_RULES,
         json_schema_extra={"example": [{"kind": "crossing", "symbol": "SPX", "level": "flip"}]},
@@ -191,5 +194,6 @@ def _without_deliveries(alert: Alert) -> Alert:
 
 
 def _refused(error: RulesRefused) -> Response:
-    status = 409 if isinstance(error, RulesChanged) else 422
+    known = {RulesChanged: 409, HostRefused: 403, HookUnknown: 404}
+    status = next((status for kind, status in known.items() if isinstance(error, kind)), 422)
     return respond(ApiError(status, str(error), cure=error.cure))

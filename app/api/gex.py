@@ -80,7 +80,7 @@ def _require_expiries(found: Result, query: GexQuery) -> None:
     missing = [day.isoformat() for day in query.params().expiries if day not in known]
     if missing:
         raise ApiError(
-            422,
+            404,
             f"expiries: {found.snapshot.symbol} has no open contracts on {', '.join(missing)}.",
             cure=f"GET /api/v1/gex/{found.snapshot.symbol.replace('/', '.')}/expiries lists them.",
         )

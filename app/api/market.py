@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from app.api.context import Context, context
 from app.api.gex import answer, of_chain
-from app.api.query import Query, SymbolPath
+from app.api.query import Day, Query, SymbolPath
 from app.api.respond import JSON, Body
 from app.api.rows import option_rows
 from app.api.tables import chosen_format, table_of
@@ -46,7 +46,7 @@ class Options(Model):
 class OptionsQuery(Query):
     """Which contracts, and which page of them."""
 
-    expiry: date | None = Field(None, description="Exactly this date")
+    expiry: Day | None = Field(None, description="Exactly this date")
     strike_min: float | None = Field(None, ge=0, allow_inf_nan=False)
     strike_max: float | None = Field(None, ge=0, allow_inf_nan=False)
     right: Literal["C", "P"] | None = Field(None, description="Calls or puts alone")

@@ -20,7 +20,7 @@ from app.access import visitor as door
 from app.api.context import context
 from app.api.past_forms import csv_of, json_rows, strike_table
 from app.api.problems import ApiError
-from app.api.query import Query, SymbolPath, instant_ms
+from app.api.query import Instant, Query, SymbolPath, instant_ms
 from app.api.respond import Body, versioned
 from app.api.rows import CSV
 from app.api.tables import ARROW, arrow_of, chosen_format
@@ -43,6 +43,7 @@ _INTERVALS = {
     "1h": 3_600_000,
     "1d": 86_400_000,
 }
+_NAME = "|".join(SCALARS)
 _BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
 api = APIBlueprint("history", __name__, url_prefix="/api/v1/gex", abp_tags=[TAG])
@@ -60,10 +61,8 @@ class Recorded:
 class RangeQuery(Query):
     """Which rows, and which page of them."""
 
-    start: datetime | None = Field(
-        None, description="From this instant on, UTC; unset: the last recorded day"
-    )
-    end: datetime | None = Field(None, description="Up to but without this instant; unset: now")
+    start: Instant | None = Field(None, description="From this instant on, UTC; unset: the last recorded day")
+    end: Instant | None = Field(None, description="Up to but without this instant; unset: now")
     interval: Literal["1m", "5m", "15m", "30m", "1h", "1d"] = Field(
         "1m", description="The last row of each; 1d is a trading day"
     )
@@ -74,7 +73,12 @@ class RangeQuery(Query):
 class LevelsQuery(RangeQuery):
     """Levels over time."""
 
-    fields: str = Field("", description="Names separated by commas; empty is all levels", max_length=1000)
+    fields: str = Field(
+        "",
+        description="Names separated by commas; empty is all levels",
+        max_length=1000,
+        json_schema_extra={"pattern": rf"^(({_NAME})(,({_NAME})){{0,20}})?$"},
+    )
     crossings: bool = Field(
         False, description="Also rows between minutes, made when spot crossed flip or a wall"
     )
@@ -240,7 +244,7 @@ def recorded(symbol: str, at_ms: int, params: Params) -> Recorded:
     try:
         moment = _history(symbol).at(symbol, at_ms, params)
     except NotRecorded as error:
-        raise ApiError(422, f"at: {error}", cure=error.cure) from error
+        raise ApiError(404, f"at: {error}", cure=error.cure) from error
     if moment is None:
         raise nothing(symbol, f" at {datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}Z")
     tag = _digest("at", symbol, str(moment.key), str(moment.snapshot.as_of_ms), str(params))
@@ -272,7 +276,11 @@ def _range(symbol: str, query: RangeQuery) -> tuple[int, int]:
         found = context().history.days(symbol)
         start = found["first"].cast(pa.int64())[-1].as_py() if len(found) else instant_ms(_BEGIN)
     if end < start:
-        raise ApiError(422, "end lies before start.", cure="Times are UTC, such as 2026-11-20T14:30Z.")
+        raise ApiError(
+            404,
+            "Nothing is recorded there: end lies before start.",
+            cure="Times are UTC, such as 2026-11-20T14:30Z.",
+        )
     return start, end
 
 

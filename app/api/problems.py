@@ -115,12 +115,23 @@ def install(server: Flask) -> None:
     server.register_error_handler(GexError, _our_error)
     server.register_error_handler(Exception, _unforeseen)
     server.before_request(_refuse_unknown)
+    server.after_request(_allow)
 
 
 def _refuse_unknown() -> Response | None:
     if under_api(request) and _known_methods() == []:
         return respond(ApiError(404, f"There is no {request.path}.", cure="See /api/docs."))
     return None
+
+
+def _allow(response: Response) -> Response:
+    """OPTIONS tells the path's own methods, without those of Dash's catch-all."""
+    if request.method == "OPTIONS" and under_api(request) and "Allow" in response.headers:
+        adapter = current_app.create_url_adapter(request)
+        if adapter is not None:
+            methods = [method for method in adapter.allowed_methods() if _takes(adapter, method)]
+            response.headers["Allow"] = ", ".join(sorted(methods))
+    return response
 
 
 def _known_methods() -> list[str] | None:

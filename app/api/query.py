@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from flask import request
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from app.errors import SymbolError
 from app.gex.params import Bucket, Params
@@ -16,6 +17,26 @@ from app.models import Side, Unit, Weight
 
 BUCKETS = ("all", "0dte", "week", "month", "ex_next")
 MAX_EXPIRIES = 100
+
+
+# What the documentation says of symbols, instants and expiries, for clients that are made from it.
+SYMBOL_PATTERN = r"\$?[A-Za-z][A-Za-z0-9]{0,5}([./][A-Za-z]{1,2})?"
+_PATH_SYMBOL = r"^\$?[A-Za-z][A-Za-z0-9]{0,5}(\.[A-Za-z]{1,2})?$"
+_DAY = (
+    r"(19|20)[0-9]{2}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+)
+_EXPIRIES = rf"^({'|'.join(BUCKETS)}|{_DAY}(,{_DAY}){{0,{MAX_EXPIRIES - 1}}})$"
+
+
+def _iso(value: Any) -> Any:
+    """Pydantic would read a bare number as seconds since 1970: a mistyped instant shall not quietly mean another."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError("an instant is written like 2026-11-20T18:42Z")
+    return value
+
+
+Instant = Annotated[datetime, BeforeValidator(_iso)]
+Day = Annotated[date, BeforeValidator(_iso)]
 
 
 class Query(BaseModel):
@@ -40,6 +61,8 @@ class Query(BaseModel):
 
 def read_symbol(value: str) -> str:
     """A symbol in its canonical form. Raises ValueError, as Pydantic wants it."""
+    if not re.fullmatch(SYMBOL_PATTERN, value):
+        raise ValueError(f"{value[:24]!r} is not a symbol. {SymbolError.cure}")
     try:
         return canonical(value)
     except SymbolError as error:
@@ -51,7 +74,7 @@ class SymbolPath(BaseModel):
 
     symbol: str = Field(
         description="The underlying; SPX, spx and $SPX are one. A share class is written BRK.B.",
-        json_schema_extra={"example": "SPX"},
+        json_schema_extra={"example": "SPX", "pattern": _PATH_SYMBOL},
         max_length=24,
     )
 
@@ -64,7 +87,7 @@ class GexQuery(Query):
     expiries: str = Field(
         "all",
         description="all, 0dte, week, month, ex_next (all but the nearest), or dates (YYYY-MM-DD) separated by commas",
-        json_schema_extra={"example": "0dte"},
+        json_schema_extra={"example": "0dte", "pattern": _EXPIRIES},
     )
     side: Side = Field(
         "naive", description="Sign of the dealers' position: naive is + for calls and - for puts"
@@ -99,7 +122,7 @@ class GexQuery(Query):
 class PastQuery(GexQuery):
     """The same, of the present or of a recorded minute."""
 
-    at: datetime | None = Field(
+    at: Instant | None = Field(
         None,
         description="A recorded minute instead of the present, UTC. Rows are recorded by open interest and expiry bucket.",
         json_schema_extra={"example": "2026-11-20T18:42Z"},

@@ -50,12 +50,13 @@ class Bodies:
             gate = self._building.setdefault(key, threading.Lock())
         try:
             with gate:
-                return self._find(key) or self._keep(key, build())
+                return self.find(key) or self._keep(key, build())
         finally:
             with self._lock:
                 self._building.pop(key, None)
 
-    def _find(self, key: str) -> Body | None:
+    def find(self, key: str) -> Body | None:
+        """The body of that key, if it is kept."""
         with self._lock:
             return self._kept.get(key)
 
@@ -85,7 +86,7 @@ def unchanged(tag: str) -> bool:
 
 def versioned(tag: str, build: Callable[[], Body], headers: dict[str, str] | None = None) -> Response:
     """A document that changes only with its tag: 304 when the client has it, else the kept bytes."""
-    response = Response(status=304) if unchanged(tag) else _full(bodies.get(tag, build))
+    response = Response(status=304) if unchanged(tag) else full(bodies.get(tag, build))
     response.headers.update(labels(tag) | (headers or {}))
     return response
 
@@ -99,7 +100,8 @@ def labels(tag: str) -> dict[str, str]:
     }
 
 
-def _full(body: Body) -> Response:
+def full(body: Body) -> Response:
+    """A body, packed for who takes it."""
     if len(body.plain) < _WORTH_PACKING or not request.accept_encodings.quality("gzip"):
         return Response(body.plain, mimetype=body.mimetype)
     response = Response(body.packed, mimetype=body.mimetype)

@@ -13,7 +13,7 @@ from app.access import visitor as door
 from app.api.context import Context, context
 from app.api.market import TAG
 from app.api.problems import ApiError
-from app.api.query import SymbolPath, read_symbol
+from app.api.query import SYMBOL_PATTERN, SymbolPath, read_symbol
 from app.api.respond import fresh
 from app.errors import FollowRefused
 from app.models import Model
@@ -44,7 +44,7 @@ class FollowBody(BaseModel):
     symbol: str = Field(
         description="As in paths: SPX, spx and $SPX are one",
         max_length=24,
-        json_schema_extra={"example": "AAPL"},
+        json_schema_extra={"example": "AAPL", "pattern": f"^{SYMBOL_PATTERN}$"},
     )
 
     _canonical = field_validator("symbol")(read_symbol)

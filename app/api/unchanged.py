@@ -1,4 +1,4 @@
-"""304 without computing or loading: an address that was answered before, and whose chain has had no new version since.
+"""Answers without computing or loading: to an address that was answered before, while its chain has no newer version.
 
 Runs after the door has let the request in, and before its parameters are read: the same address has passed that once.
 """
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from flask import Flask, Response, request
 
+from app.api.respond import bodies, full, unchanged
 from app.cache.base import Loaded, Store, Version
 from app.errors import CacheError
 
@@ -50,18 +51,24 @@ class Unchanged:
                 self._answered.popitem(last=False)
 
     def answer(self) -> Response | None:
-        """304 to the current request where that is known to be right; None where somebody has to look."""
-        if request.method != "GET" or "If-None-Match" not in request.headers:
+        """304 or the kept bytes, where they are known to be right; None where somebody has to look."""
+        known = self._answered.get(_address()) if request.method == "GET" else None
+        if known is None or not self._holds(known):
             return None
-        known = self._answered.get(_address())
-        if known is None or not request.if_none_match.contains_weak(known.tag):
+        if unchanged(known.tag):
+            return Response(status=304, headers=known.headers)
+        body = bodies.find(known.tag)
+        if body is None:
             return None
+        response = full(body)
+        response.headers.update(known.headers)
+        return response
+
+    def _holds(self, known: Answered) -> bool:
         try:
-            if self._version(known.symbol) != known.version:
-                return None
+            return self._version(known.symbol) == known.version
         except CacheError:
-            return None
-        return Response(status=304, headers=known.headers)
+            return False
 
     def _version(self, symbol: str) -> Version | None:
         read_at, version = self._versions.get(symbol, (float("-inf"), None))

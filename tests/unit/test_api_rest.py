@@ -74,7 +74,7 @@ def test_dates_choose_expiries(client: FlaskClient) -> None:
 
 
 def test_a_date_without_contracts_is_refused_rather_than_summed_to_nothing(client: FlaskClient) -> None:
-    assert "2026-10-17" in _problem(client.get("/api/v1/gex/SPX?expiries=2026-10-17"), 422)["detail"]
+    assert "2026-10-17" in _problem(client.get("/api/v1/gex/SPX?expiries=2026-10-17"), 404)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_a_cache_error_becomes_a_problem(server: Any, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("app.cache.memory.MemoryStore.load", away)
 
-    problem = _problem(server.test_client().get("/api/v1/gex/SPX/levels"), 503)
+    problem = _problem(server.test_client().get("/api/v1/gex/SPX/levels?weight=volume&walls=net"), 503)
 
     assert problem["detail"] == "Redis does not answer."
 
