@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
+import redis
 
 from app.cache import Store, open_store
 from app.cache.slot import RedisSlot
@@ -186,6 +187,23 @@ def test_a_slot_keeps_one_value_and_one_holder(store: Store, peer: Store) -> Non
     with other.lock():
         other.delete()
     assert slot.read() is None
+
+
+@pytest.mark.redis
+def test_a_slot_outlives_a_redis_that_lost_its_data_and_what_was_deleted_stays_deleted(
+    redis_url: str,
+) -> None:
+    slot, other = (RedisSlot(open_store(redis_url), "token") for _ in range(2))
+    slot.write(b"secret")
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+        assert other.read() is None, "it has never seen it"
+        assert slot.read() == b"secret"
+        assert other.read() == b"secret"
+        other.delete()
+        assert slot.read() is None
+        client.flushall()
+        assert slot.read() is None
 
 
 def test_a_chain_keeps_its_fields_that_are_unknown(store: Store, peer: Store) -> None:
