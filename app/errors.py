@@ -128,7 +128,7 @@ class HistoryError(GexError):
 class CacheError(GexError):
     """The cache can't be reached or can't take the write."""
 
-    cure = "Check that Redis runs at REDIS_URL; the last chain is shown, with its age, until it returns."
+    cure = "Check that Redis runs at REDIS_URL. It is tried again all the time, and everything goes on by itself."
 
 
 class ReadOnlyCache(CacheError):  # noqa: N818

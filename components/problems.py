@@ -7,6 +7,7 @@ from typing import Any
 
 from dash import dcc, html
 
+from components.attributes import attributes
 from components.controls import page_url
 
 
@@ -26,7 +27,8 @@ def not_followed(symbol: str, followed: Iterable[str]) -> list[Any]:
     return _problem(
         f"{symbol} is not followed",
         [
-            "To follow it, set ",
+            html.Button(f"Follow {symbol}", className="chip on", **attributes({"data-follow": symbol})),
+            " The feed begins to read it within seconds. Only the owner may do that. To follow it from the start, set ",
             html.Code(f"SYMBOLS={','.join([*names, symbol])}"),
             " and restart the server.",
         ],

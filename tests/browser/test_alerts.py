@@ -219,3 +219,13 @@ def test_the_status_view_works_while_redis_is_away(
     own_redis.start()
     expect(cards).to_contain_text("Healthy")
     page.context.close()
+
+
+def test_the_owner_follows_a_symbol_from_the_page_that_says_it_is_not_followed(visitors: Visitors) -> None:
+    page = visitors.open(visitors.owner(), "/gex/TSLA")
+    page.get_by_role("button", name="Follow TSLA").click()
+    expect(page.locator("#notice")).to_contain_text("TSLA")
+    assert "TSLA" in visitors.desk.services.watchlist.symbols()
+    viewer = visitors.open(visitors.viewer(), "/gex/QQQ")
+    viewer.get_by_role("button", name="Follow QQQ").click()
+    viewer.wait_for_url("**/login")

@@ -181,3 +181,18 @@ def test_a_chain_that_is_not_whole_says_so_in_the_banner() -> None:
     # a problem of the feed is more urgent, and says why
     broken = {"problem": {"message": "Schwab can't be reached.", "cure": ""}}
     assert banner(broken, missing=33) == "Schwab can't be reached."
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({}, "Connecting"),
+        ({"feed": {"state": "signed_out"}}, "Signed out"),
+        ({"feed": {"state": "stopped"}}, "Feed down"),
+        ({"problem": {"message": "away"}, "cache": {"healthy": False}}, "Cache down"),
+        ({"problem": {"message": "other"}, "cache": {"healthy": True}}, "Disconnected"),
+    ],
+)
+def test_where_nothing_is_drawn_yet_the_state_says_what_is_missing(given: dict[str, Any], word: str) -> None:
+    said = json.dumps({"ack": ack(**given), "answer": None, "now": NOW, "silent": 0, "status": None})
+    assert js(f"gex.fresh.judge({said}).word", "fresh") == word
