@@ -130,7 +130,7 @@ def decode_frame(text: bytes | str) -> Frame:
     if outer.data is UNSET and outer.response is UNSET and outer.notify is UNSET:
         frame.rejected["not_a_frame"] += 1
     for data in outer.data or ():
-        frame.server_ms = max(frame.server_ms, data.timestamp)
+        frame.server_ms = max(frame.server_ms, _time(data.timestamp))
         if isinstance(data, _Options):
             frame.options = frame.options + data.content if frame.options else data.content
         else:
@@ -147,14 +147,17 @@ def _decode_slowly(text: bytes | str, frame: Frame) -> None:
     if not isinstance(document, dict) or not document.keys() & {"data", "response", "notify"}:
         frame.rejected["not_a_frame"] += 1
         return
-    for data in _list(document.get("data")):
+    for data in _listed(document, "data", "bad_content", frame):
         if isinstance(data, dict):
-            stamp = data.get("timestamp")
-            frame.server_ms = max(frame.server_ms, stamp if isinstance(stamp, int) else 0)
+            frame.server_ms = max(frame.server_ms, _time(data.get("timestamp")))
             _mend_content(data.get("service"), data.get("content"), frame)
         else:
             frame.rejected["bad_content"] += 1
-    _read_rest(_list(document.get("response")), _list(document.get("notify")), frame)
+    _read_rest(
+        _listed(document, "response", "bad_response", frame),
+        _listed(document, "notify", "bad_notify", frame),
+        frame,
+    )
 
 
 def _mend_content(service: Any, contents: Any, frame: Frame) -> None:
@@ -169,7 +172,10 @@ def _mend_content(service: Any, contents: Any, frame: Frame) -> None:
 def _mend(
     contents: Any, numbers: dict[str, str], kind: Callable[..., Any], into: list[Any], rejected: Counter[str]
 ) -> None:
-    for content in _list(contents):
+    if not isinstance(contents, list):
+        rejected["bad_content"] += 1
+        return
+    for content in contents:
         key = content.get("key") if isinstance(content, dict) else None
         if not isinstance(key, str):
             rejected["bad_content"] += 1
@@ -217,7 +223,7 @@ def _answer(response: Any) -> Answer | None:
             code=int(content["code"]),
             msg=str(content.get("msg", "")),
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
 
 
@@ -225,7 +231,7 @@ def _read_notice(notification: Any, frame: Frame) -> None:
     try:
         content = notification["content"]
         frame.notices.append(Notice(int(content["code"]), str(content.get("msg", ""))))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         frame.rejected["bad_notify"] += 1
 
 
@@ -234,8 +240,13 @@ def _time(value: Any) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else 0
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _listed(document: dict[str, Any], name: str, reason: str, frame: Frame) -> list[Any]:
+    """The list of this name, empty where there is none; what stands there instead of a list is counted."""
+    value = document.get(name, [])
+    if isinstance(value, list):
+        return value
+    frame.rejected[reason] += 1
+    return []
 
 
 def _json_or_none(text: bytes | str, frame: Frame) -> Any:

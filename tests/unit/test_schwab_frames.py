@@ -14,6 +14,7 @@ from app.market.updates import STREAMED, UNCHANGED
 from app.schwab.fields import EQUITY_NUMBERS, OPTION_NUMBERS
 from app.schwab.frames import OptionContent, decode_frame
 from app.schwab.stream import MAX_REQUEST_BYTES, chunks
+from tests.mutations import checked, mutated
 
 KEY = "SPXW  251208C06880000"
 
@@ -181,3 +182,27 @@ def test_field_numbers_are_those_of_an_independent_client() -> None:
             label = named.get(name, name.upper())
             member = theirs.get(label) or theirs[f"{label}_PRICE"]
             assert member.value == int(number), name
+
+
+def test_nothing_of_a_malformed_frame_is_lost_without_a_reason() -> None:
+    for text in mutated(5000, seed=1):
+        checked(text)
+
+
+def test_a_code_beyond_all_numbers_is_a_bad_response() -> None:
+    text = b'{"response":[{"service":"ADMIN","requestid":"0","content":{"code":1e999}}]}'
+    assert decode_frame(text).rejected == {"bad_response": 1}
+    assert decode_frame(b'{"notify":[{"content":{"code":1e999}}]}').rejected == {"bad_notify": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b'{"data":5}', "bad_content"),
+        (b'{"data":[{"service":"LEVELONE_OPTIONS","content":{}}]}', "bad_content"),
+        (b'{"response":{}}', "bad_response"),
+        (b'{"notify":"x"}', "bad_notify"),
+    ],
+)
+def test_what_stands_in_place_of_a_list_is_counted(text: bytes, reason: str) -> None:
+    assert decode_frame(text).rejected == {reason: 1}
