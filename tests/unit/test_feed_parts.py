@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cache import open_store
+from app.cache.memory import MemoryStore
 from app.errors import CacheError
 from app.feed.backoff import CAP_S, STABLE_S, Backoff, full_jitter
+from app.feed.contender import Contender
 from app.feed.hours import seconds_to_refresh, session_at
 from app.feed.lease import Lease
 from app.feed.liveness import DEAD_AFTER_S, DataWatch, Liveness
@@ -227,3 +229,69 @@ def test_without_a_cache_the_lease_is_kept_but_soon_unconfirmed() -> None:
     now += 0.2
     assert lease.keep()
     assert not lease.confirmed
+
+
+# --- contending for the lease ---------------------------------------------------------------------
+
+
+class Ticks:
+    """A clock of the test's own."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Flaky(MemoryStore):
+    """A store that can be read-only, or empty."""
+
+    read_only = False
+    emptied = False
+
+    def acquire(self, name: str, owner: str, ttl_ms: int) -> int | None:
+        if self.read_only:
+            raise CacheError("read-only")
+        return super().acquire(name, owner, ttl_ms)
+
+    def put(self, key: str, value: bytes, ttl_s: float | None = None) -> None:
+        if self.read_only:
+            raise CacheError("read-only")
+        super().put(key, value, ttl_s)
+
+    def status(self) -> bytes | None:
+        return None if self.emptied else super().status()
+
+
+def contender() -> tuple[Flaky, Ticks, Contender]:
+    store, ticks = Flaky(), Ticks()
+    store.put_status(b"{}", 1)
+    return store, ticks, Contender(store, Lease(store, clock=ticks), 4.0, clock=ticks)
+
+
+def test_a_free_lease_is_taken_at_once() -> None:
+    _, _, waiting = contender()
+    assert waiting.acquired()
+
+
+def test_after_the_cache_refused_writes_the_one_before_has_a_leases_life_to_come_back() -> None:
+    store, ticks, waiting = contender()
+    store.read_only = True
+    for ticks.now in range(1, 20):
+        assert not waiting.acquired()
+    store.read_only = False
+    for ticks.now in (20.0, 21.0, 23.9):
+        assert not waiting.acquired()
+    ticks.now = 24.1
+    assert waiting.acquired()
+
+
+def test_a_cache_that_lost_its_data_is_left_to_the_one_before_as_well() -> None:
+    store, ticks, waiting = contender()
+    store.acquire("feed", "leader", 60_000)
+    assert not waiting.acquired()
+    store.release("feed", "leader")
+    store.emptied = True
+    assert not waiting.acquired()
+    ticks.now = 4.1
+    assert waiting.acquired()
