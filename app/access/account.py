@@ -50,8 +50,10 @@ def shared_words(who: Visitor | None) -> str:
     """What a guest's page says of itself, "" for everyone else."""
     if who is None or who.shared is None:
         return ""
-    ends = [f"{symbol} until {instant(at):%d %b %H:%M} UTC" for symbol, at in who.shared.items()]
-    return f"Shared view, read-only: {', '.join(ends)}"
+    ends = {symbol: f"until {instant(at):%d %b %H:%M} UTC" for symbol, at in who.shared.items()}
+    if len(ends) == 1:
+        return f"Shared view, read-only, {ends.popitem()[1]}"
+    return f"Shared view, read-only, {', '.join(f'{symbol} {end}' for symbol, end in ends.items())}"
 
 
 def refused(what: str) -> ResponseReturnValue | None:

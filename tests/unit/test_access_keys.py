@@ -92,11 +92,11 @@ def test_a_key_has_a_known_scope(tmp_path: Path) -> None:
 def test_the_last_use_is_listed(tmp_path: Path) -> None:
     owner = _owner(tmp_path)
     shown = _make(owner)
-    assert "never, as far as known" in owner.get("/login/keys").text
+    assert "not used yet" in owner.get("/login/keys").text
 
     owner.application.test_client().get(READ, headers=_with(shown))
 
-    assert "never, as far as known" not in owner.get("/login/keys").text
+    assert "not used yet" not in owner.get("/login/keys").text
 
 
 def test_keys_that_somebody_else_wrote_count_as_none(tmp_path: Path) -> None:

@@ -63,6 +63,20 @@ def test_an_older_key_still_reads_after_rotation(tmp_path: Path) -> None:
     assert store_in(tmp_path, f"{new}, {old}").load() == TOKEN
 
 
+def test_after_a_renewal_the_old_key_can_be_taken_out(tmp_path: Path) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    store_in(tmp_path, old).save(TOKEN)
+
+    both = store_in(tmp_path, f"{new},{old}")
+    held = both.load()
+    assert held is not None
+    both.save(held)  # as every renewal does
+
+    assert store_in(tmp_path, new).load() == TOKEN
+    with pytest.raises(SignInNeeded):
+        store_in(tmp_path, old).load()
+
+
 def test_a_damaged_login_asks_for_a_new_one(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     (tmp_path / "login").write_bytes(b"not encrypted")
