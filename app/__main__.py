@@ -19,6 +19,7 @@ COMMANDS = {
     "feed": "the feed alone, publishing to REDIS_URL",
     "listen": "answer Schwab's callback over TLS; run does it by itself",
     "gex": "compute gamma exposure from a chain file",
+    "replay": "play a taped day again, through the whole product",
     "import": "take chain files into the recorded history",
     "levels": "print recorded daily levels for other platforms",
 }

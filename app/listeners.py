@@ -11,6 +11,7 @@ from app.feed.service import Feed
 from app.market.chain import Chain
 from app.models import SchwabConnection
 from app.services import Services, demo_sign_in
+from app.settings import Settings
 
 
 def make_feed(services: Services) -> Feed:
@@ -23,6 +24,7 @@ def make_feed(services: Services) -> Feed:
         sign_in=sign_in,
         listeners=together(*_makers(services)),
         tape=_taper(services) if services.settings.tape else None,
+        market=_tape_clock(services.settings),
     )
 
 
@@ -32,6 +34,15 @@ def _makers(services: Services) -> list[Callable[[Seat], Listener]]:
     if services.settings.history:
         makers.append(lambda seat: _recorder(services, seat))
     return makers
+
+
+def _tape_clock(settings: Settings) -> Callable[[], float] | None:
+    """The tape's time while one is replayed."""
+    if not settings.replay_tape:
+        return None
+    from app.history.stage import TapeClock
+
+    return TapeClock(settings.replay_start_ms, settings.replay_began_ms, settings.replay_speed)
 
 
 def _taper(services: Services) -> Callable[[Seat], Journal]:

@@ -158,6 +158,15 @@ class Settings(BaseSettings):
     )
     tape_days: int = Field(5, ge=0, description="Days that tapes are kept; 0 keeps them for ever.")
 
+    replay_tape: str = Field(
+        "", description="The tape that stands in for Schwab; `python -m app replay` sets it."
+    )
+    replay_speed: float = Field(1.0, gt=0, description="How fast it plays; likewise.")
+    replay_start_ms: int = Field(
+        0, ge=0, description="The tape's time that it begins at, ms since 1970; likewise."
+    )
+    replay_began_ms: int = Field(0, ge=0, description="When it begins, ms since 1970; likewise.")
+
     force_demo: bool = Field(
         False,
         description="Use the simulator whatever the credentials; `python -m app demo` sets it.",

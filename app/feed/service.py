@@ -35,6 +35,7 @@ class Feed:
         listeners: makes those who see what the feed sees, anew for each leadership.
         tape: makes what keeps all that is heard, likewise.
         wall: seconds since the epoch.
+        market: the same where the market lives, which is another time while a tape is replayed.
         clock: monotonic seconds.
     """
 
@@ -49,6 +50,7 @@ class Feed:
         tape: Callable[[Seat], Journal] | None = None,
         lease_s: float = TTL_S,
         wall: Callable[[], float] = time.time,
+        market: Callable[[], float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -58,6 +60,7 @@ class Feed:
         self._listeners = listeners
         self._tape = tape
         self._wall = wall
+        self._market = market or wall
         self._clock = clock
         self._lease = Lease(store, ttl_s=lease_s, clock=clock)
         self._contender = Contender(store, self._lease, lease_s, clock=clock)
@@ -113,7 +116,7 @@ class Feed:
             sign_in=self._sign_in,
             listeners=self._listeners,
             tape=self._tape,
-            wall=self._wall,
+            wall=self._market,
             clock=self._clock,
         )
         log.info("this process feeds now", extra={"leader": self._lease.leader, "epoch": self._lease.epoch})

@@ -1,4 +1,4 @@
-"""Everything that Schwab sent, as zstd-compressed lines with arrival times, a file a day: what `replay` plays again.
+"""What Schwab sent of the market, as zstd-compressed lines with arrival times, a file a day: what `replay` plays again.
 
     DATA_DIR/tape/2026-11-20-1763640000123.jsonl.zst
 
@@ -28,7 +28,14 @@ from app.market.chain import Chain
 
 SUFFIX = ".jsonl.zst"
 VERSION = 1
-_LEVEL = 6
+_LEVEL = 9
+_MAPS = ("callExpDateMap", "putExpDateMap")
+# Of a swept contract's some fifty fields those that the product reads: the others would double the tape.
+_READ = frozenset({
+    "symbol", "optionRoot", "settlementType", "strikePrice", "putCall", "bid", "ask", "last", "bidSize", "askSize",
+    "lastSize", "totalVolume", "openInterest", "delta", "gamma", "theta", "vega", "quoteTimeInLong", "tradeTimeInLong",
+    "volatility", "multiplier", "nonStandard",
+})  # fmt: skip
 _FLUSH_S = 1.0
 _SECRET = (b'"response"', b'"SchwabClient')
 
@@ -53,7 +60,7 @@ class Tape(Journal):
         self._write(at_ms, b'"frame":' + _market_alone(text))
 
     def chain(self, symbol: str, first: date, last: date, document: dict[str, Any], at_ms: int) -> None:
-        told = {"symbol": symbol, "first": first, "last": last, "document": document}
+        told = {"symbol": symbol, "first": first, "last": last, "document": _read_alone(document)}
         self._write(at_ms, b'"chain":' + orjson.dumps(told))
 
     def listed(self, symbol: str, expiries: Iterable[date], at_ms: int) -> None:
@@ -153,6 +160,21 @@ def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
                 yield unpacker.decompress(b"", 1 << 24)
         if unpacker.eof:
             return
+
+
+def _read_alone(document: dict[str, Any]) -> dict[str, Any]:
+    """A /chains document with the fields that are read; whatever isn't as it should be stays as it is."""
+    return {name: _pruned(value) if name in _MAPS else value for name, value in document.items()}
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_pruned(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if "symbol" in value:
+        return {name: kept for name, kept in value.items() if name in _READ}
+    return {name: _pruned(part) for name, part in value.items()}
 
 
 def _market_alone(text: bytes) -> bytes:
