@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from app.errors import GexError, SymbolError
 from app.market.symbols import canonical
@@ -43,8 +43,15 @@ def _symbol(text: str) -> str:
 Symbol = Annotated[str, AfterValidator(_symbol), Field(description="Underlying, * for every followed one")]
 
 
+def _kind_required(schema: dict[str, Any]) -> None:
+    """Written by hand a rule has to say its kind, though its class knows it."""
+    schema["required"] = ["kind", *schema.get("required", [])]
+
+
 class RuleBase(Model):
     """What every rule has."""
+
+    model_config = ConfigDict(json_schema_extra=_kind_required)
 
     id: str = Field("", pattern=r"^[a-z0-9]{0,16}$", description="Given by the server where it is empty")
     enabled: bool = True

@@ -88,6 +88,7 @@ def _errors(operation: dict[str, Any], name: str) -> dict[str, str]:
         "401": "Not signed in (private servers), or no right to change what is followed",
         "403": "Not with this API key or shared link, or not from another site's page",
         **({"404": "The symbol is not followed"} if "{symbol}" in name else {}),
+        **({"404": "There is no such webhook"} if "{id}" in name else {}),
         **({"406": "None of the table's formats is accepted"} if name.endswith(_TABLES) else {}),
         **(
             {}

@@ -119,8 +119,14 @@ def install(server: Flask) -> None:
 
 
 def _refuse_unknown() -> Response | None:
-    if under_api(request) and _known_methods() == []:
+    methods = _known_methods() if under_api(request) else None
+    if methods is None:
+        return None
+    if not methods:
         return respond(ApiError(404, f"There is no {request.path}.", cure="See /api/docs."))
+    if request.url_rule is not None:  # Dash's page would answer
+        allowed = ", ".join(sorted(methods))
+        return respond(ApiError(405, f"{request.path} takes {allowed}."), {"Allow": allowed})
     return None
 
 
