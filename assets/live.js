@@ -99,6 +99,7 @@
 
   function heard(ack) {
     if (!ack || ack.seq < (tab.pending || tab.ack || ack).seq) return;
+    if (tab.pending) tab.took = performance.now() - tab.pending.at;
     tab.pending = null;
     tab.patience = OVERDUE_MS;
     tab.ack = whole(ack);
@@ -176,7 +177,7 @@
     if (!document.getElementById("state")) return;
     const now = serverNow();
     const verdict = judge(tab.answer);
-    gex.status.update(verdict, { ack: tab.ack, answer: tab.answer, now, frozen: tab.frozen });
+    gex.status.update(verdict, { ack: tab.ack, answer: tab.answer, now, frozen: tab.frozen, silent: performance.now() - tab.heardAt });
     if (tab.ack?.cache) gex.cards.update(tab.ack, now);
     if (tab.answer?.levels) gex.tiles.age(verdict, tab.answer, now);
   }

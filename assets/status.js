@@ -11,15 +11,23 @@
   }
 
   /** Show a verdict of gex.fresh.judge. */
-  function update(verdict, { ack, answer, now, frozen }) {
+  function update(verdict, { ack, answer, now, frozen, silent }) {
     const state = frozen && verdict.state === "live" ? { ...verdict, state: "frozen", word: "Frozen", why: "Press space to go on." } : verdict;
     byId("page").dataset.state = state.state;
     text("state-word", state.word);
     text("state-age", age(state, now));
-    byId("state").title = `${state.why}${state.since ? ` Since ${gex.format.clock(state.since)}.` : ""}`;
+    byId("state").title = [`${state.why}${state.since ? ` Since ${gex.format.clock(state.since)}.` : ""}`, ...ages(ack, now, silent)].join("\n");
     byId("simulated").hidden = (answer?.source || ack?.feed?.source) !== "simulator";
     clock(answer, now);
     banner(state, { ack, answer, now });
+  }
+
+  /** Feed, cache and the link to this browser: each has an age of its own. */
+  function ages(ack, now, silent) {
+    const { span, known } = gex.format;
+    const ago = (at) => (known(at) ? `${span(Math.max(0, now - at))} ago` : "unknown");
+    const asked = known(silent) ? `${span(silent)} ago` : "unknown";
+    return ack ? [`Feed: last frame ${ago(ack.feed?.frame)}`, `Cache: chain published ${ago(ack.published)}`, `This browser: last answer ${asked}`] : [];
   }
 
   /** How old what is shown is; of a closed market, its day. */

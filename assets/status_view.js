@@ -30,8 +30,25 @@
     const shape = JSON.stringify([answer.cards.map(({ title, facts }) => [title, facts.map(({ name, link }) => [name, link])]), answer.chains.map(({ symbol }) => symbol)]);
     if (place.dataset.shape !== shape) build(place, answer, shape);
     answer.cards.forEach(({ facts }, i) => facts.forEach((fact, k) => fill(place.querySelector(`[data-fact="${i}-${k}"]`), fact, now)));
+    here().facts.forEach((fact, k) => fill(place.querySelector(`[data-fact="here-${k}"]`), fact, now));
     const cells = place.querySelectorAll("tbody td, tbody th");
     answer.chains.forEach((chain, row) => CHAINS.forEach(([, text], k) => set(cells[row * CHAINS.length + k], text(chain, now))));
+  }
+
+  /** What only this tab knows: how its questions fare. */
+  function here() {
+    const { tab } = gex.live;
+    const { span, integer, known, UNKNOWN } = gex.format;
+    const took = known(tab.took) ? `${integer(tab.took)}\u00a0ms` : UNKNOWN;
+    return {
+      title: "This browser",
+      facts: [
+        { name: "Last answer", value: `${span(performance.now() - tab.heardAt)} ago` },
+        { name: "Took", value: took, why: "From the question to its answer, the network included" },
+        { name: "Questions", value: integer(tab.seq), why: "Since this page was opened" },
+        { name: "Clock differs by", value: tab.ack ? span(Math.abs(Date.now() - tab.ack.now - (performance.now() - tab.heardAt))) : UNKNOWN, why: "This computer’s clock and the server’s; ages use the server’s" },
+      ],
+    };
   }
 
   function set(node, text) {
@@ -51,7 +68,7 @@
 
   function build(place, answer, shape) {
     place.dataset.shape = shape;
-    place.replaceChildren(chains(answer.chains), ...answer.cards.map(card));
+    place.replaceChildren(chains(answer.chains), ...answer.cards.map(card), card(here(), "here"));
   }
 
   const element = (tag, ...children) => {
