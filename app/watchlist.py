@@ -103,12 +103,20 @@ class Watchlist:
                 return self._last
             self._read_at = self._clock()  # the others go on with the last list meanwhile
         try:
-            found = _parse(self._slot.read())
+            found = self._found()
         except (CacheError, AuthError):
             return self._last
         with self._lock:
             self._last = found
         return found
+
+    def _found(self) -> _Changes:
+        """What is stored; what was there and has vanished, with a Redis that lost its data, is written again."""
+        data = self._slot.read()
+        if data is None and self._last != _Changes():
+            self._slot.write(orjson.dumps(self._last._asdict()))
+            return self._last
+        return _parse(data)
 
     def _change(self, change: Callable[[_Changes], _Changes]) -> bool:
         try:

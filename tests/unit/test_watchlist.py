@@ -82,6 +82,15 @@ def test_a_spoilt_list_leaves_the_settings_symbols(tmp_path: Path, junk: bytes) 
     assert _watchlist(tmp_path).symbols() == ["SPX", "SPY"]
 
 
+def test_a_list_that_vanishes_is_written_again(tmp_path: Path) -> None:
+    watchlist = _watchlist(tmp_path)
+    watchlist.follow("AAPL")
+    (tmp_path / "watchlist").unlink()
+
+    assert watchlist.symbols() == ["SPX", "SPY", "AAPL"]
+    assert _watchlist(tmp_path).symbols() == ["SPX", "SPY", "AAPL"]
+
+
 @pytest.mark.redis
 def test_processes_share_it_in_redis_and_keep_it_through_an_outage(own_redis, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     here = _watchlist(tmp_path / "a", open_store(own_redis.url))
