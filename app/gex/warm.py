@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 import numpy as np
@@ -19,15 +20,20 @@ def warm_up() -> None:
 
     Compiled forms on disk that can't be read or written are done without.
     """
-    chain = _chain()
+    without_disk_if_need_be(_run_everything)
+
+
+def without_disk_if_need_be(run: Callable[[], object]) -> None:
+    """Run compiled code; where its compiled forms on disk can't be used, again without them."""
     try:
-        _run(chain)
+        run()
     except Exception:  # noqa: BLE001 - a damaged cache file raises anything; what else is wrong raises again
         forget_disk()
-        _run(chain)
+        run()
 
 
-def _run(chain: Chain) -> None:
+def _run_everything() -> None:
+    chain = _chain()
     black(chain.spot, chain.contracts.strike, 0.05, chain.contracts.right)
     expose(fit(chain))
 

@@ -168,10 +168,14 @@ def test_a_function_without_a_place_for_its_compiled_form_is_compiled_all_the_sa
 )
 def test_a_cache_on_disk_that_fails_stops_nothing(harm: str, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
+    # a small kernel stands for all: compiling every one takes a minute on a busy machine
     script = (
-        "import glob, shutil, sys; import app.gex.vol_kernels; at = sys.argv[1]\n"
-        "app.gex.vol_kernels.normalised_black(*[app.gex.vol_kernels.np.ones(3)] * 3)\n"
-        f"{harm}\napp.gex.warm_up(); print('warm')"
+        "import glob, shutil, sys; import numpy as np; from app.gex import vol_kernels, warm; at = sys.argv[1]\n"
+        "black = vol_kernels.normalised_black\n"
+        "black(*[np.ones(3)] * 3)\n"
+        f"{harm}\n"
+        "warm.without_disk_if_need_be(lambda: (black(*[np.ones(3, np.float32)] * 3), black(*[np.ones(3)] * 3)))\n"
+        "print('warm')"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(cache)],
