@@ -85,24 +85,30 @@
     if (!drawn.zoom) drawn.range = range;
     hold(frame, range);
     const looks = look(frame, range, colors);
-    if (looks === drawn.looks && drawn.listening === plot()) return;
+    const lines = gex.lines.draw(frame, range, marks(answer), colors);
+    if (looks === drawn.looks && drawn.listening === plot() && movedLines(frame, range, lines)) return;
     const layout = gex.layout.layout(frame, range, drawn.held, colors);
-    const drawnMarks = gex.lines.draw(frame, range, marks(answer), colors);
-    layout.shapes = drawnMarks.shapes;
-    layout.annotations.push(...drawnMarks.annotations);
-    Object.assign(drawn, { frame, looks, shown: range, size: frame });
+    layout.shapes = lines.shapes;
+    layout.annotations.push(...lines.annotations);
+    Object.assign(drawn, { frame, looks, lines, painted: drawn.traces, shown: range, size: frame });
     document.getElementById("page").toggleAttribute("data-zoomed", Boolean(drawn.zoom));
     box().style.minHeight = `${frame.height}px`;
     globalThis.Plotly.react(plot(), traces(frame, range, colors), layout, CONFIG);
     listen();
   }
 
-  /** Everything that the picture is made of, as a text: the same text is the same picture, and drawing is dear. */
-  function look({ width, height, panels }, range, colors) {
-    const { answer, held } = drawn;
-    const { spot, flips, flip_band, call_wall, put_wall } = marks(answer);
-    const lines = [spot, flips, flip_band, call_wall, put_wall];
-    return JSON.stringify([width, height, panels, range, held, lines, colors, answer.traces]);
+  /** Everything that the picture is made of but its numbers, as a text: the same text is the same picture. */
+  const look = ({ width, height, panels }, range, colors) =>
+    JSON.stringify([width, height, panels, range, drawn.held, colors, drawn.traces.map(({ meta }) => meta)]);
+
+  /** Where only the lines and their labels moved, move them: a small part of what a whole picture costs. Else false. */
+  function movedLines(frame, range, lines) {
+    if (!gex.sameness.traces(drawn.painted, drawn.traces, frame, drawn.held, range)) return false;
+    const moved = gex.sameness.lines(drawn.lines, lines, frame.panels.length);
+    if (!moved) return false;
+    drawn.lines = lines;
+    if (Object.keys(moved).length) globalThis.Plotly.relayout(plot(), moved);
+    return true;
   }
 
   /** Each panel's horizontal range, from what is visible. */

@@ -31,7 +31,9 @@
 
   /** Interval and address -> the next question, or nothing while one is under way. */
   function gate(_ticks, pathname, search) {
-    if (!pagePath(pathname) || document.getElementById("problem")?.childElementCount) return nothing();
+    const problem = document.getElementById("problem")?.childElementCount > 0;
+    document.getElementById("page").toggleAttribute("data-problem", problem);
+    if (!pagePath(pathname) || problem) return nothing();
     const now = performance.now();
     const key = `${decodeURIComponent(pathname).slice("/gex/".length)}${search || ""}`;
     const moved = key !== tab.key;

@@ -74,7 +74,13 @@ def test_the_chart_is_drawn_again_only_when_it_would_look_different(page: Page) 
     page.drawn()
     eventually(lambda: page.run("return gex.chart.current().looks !== undefined"), 5)
     page.run(
-        "window.draws = 0; const react = Plotly.react; Plotly.react = (...a) => { window.draws++; return react(...a); }"
+        """
+        window.draws = 0;
+        for (const name of ['react', 'relayout']) {
+            const original = Plotly[name];
+            Plotly[name] = (...given) => { window.draws++; return original(...given); };
+        }
+        """
     )
     before = page.run("return gex.live.tab.answer.version")
     page.desk.publish()

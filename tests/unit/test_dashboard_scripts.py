@@ -196,3 +196,22 @@ def test_a_chain_that_is_not_whole_says_so_in_the_banner() -> None:
 def test_where_nothing_is_drawn_yet_the_state_says_what_is_missing(given: dict[str, Any], word: str) -> None:
     said = json.dumps({"ack": ack(**given), "answer": None, "now": NOW, "silent": 0, "status": None})
     assert js(f"gex.fresh.judge({said}).word", "fresh") == word
+
+
+FRAME = '{panels: [{id: "ladder", axis: "x", x0: 0, x1: 500, y0: 0, y1: 400}]}'
+
+
+@pytest.mark.parametrize(("moved", "same"), [(0.001, True), (0.02, False), ("NaN", False)])
+def test_a_bar_that_moved_less_than_a_pixel_looks_the_same(moved: float | str, same: bool) -> None:
+    trace = '[{{meta: {{part: "net"}}, xaxis: "x", x: [1, {}], y: [100, 105]}}]'
+    drawn = f"{trace.format(2)}, {trace.format(f'2 + {moved}')}"
+    # ten units over 500 pixels
+    assert js(f"gex.sameness.traces({drawn}, {FRAME}, {{ladder: [-5, 5]}}, [90, 110])", "sameness") is same
+
+
+def test_lines_that_moved_are_moved_and_others_are_drawn_anew() -> None:
+    lines = '{{shapes: [{{name: "spot", y0: {0}, y1: {0}}}], annotations: [{{name: "{1}", text: "Spot {0}", y: 0.5}}]}}'
+    before, after = lines.format(100, "spot"), lines.format(101, "spot")
+    moved = js(f"gex.sameness.lines({before}, {after}, 3)", "sameness")
+    assert moved == {"shapes[0].y0": 101, "shapes[0].y1": 101, "annotations[3].text": "Spot 101"}
+    assert js(f"gex.sameness.lines({before}, {lines.format(101, 'flip')}, 3)", "sameness") is None
