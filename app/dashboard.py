@@ -13,6 +13,7 @@ from flask import Flask, Response, make_response, redirect, request
 import callbacks.live
 import callbacks.navigation
 from app.access.account import account_links, asking, shared_words
+from app.access.presence import signed_in
 from app.access.visitor import among
 from app.errors import SymbolError
 from app.market.symbols import canonical
@@ -53,7 +54,7 @@ def install(server: Flask, services: Services) -> Dash:
     )
     app.layout = _layout
     app.index_string = _with_noscript(app.index_string)
-    callbacks.live.register(app, services.results, services.alerts, followed, services.history)
+    callbacks.live.register(app, services.results, services.alerts, followed, services.history, signed_in)
     callbacks.navigation.register(app, followed)
     for name in callbacks.navigation.DOCUMENTS:
         server.add_url_rule(f"/{name}", f"{name}_page", app.first_html)

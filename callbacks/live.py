@@ -24,7 +24,7 @@ from app.viewing import require_everything
 from callbacks import compare
 from callbacks.facts import facts_of
 from callbacks.request import LiveRequest, read_request
-from callbacks.status import Bureau
+from callbacks.status import Bureau, Sessions, nobody
 from components import health
 from components.alerts import told as told_alerts
 from components.answer import answer
@@ -52,6 +52,7 @@ class Desk:
         alerts: Alerts | None = None,
         followed: compare.Followed = list,
         history: History | None = None,
+        sessions: Sessions = nobody,
     ) -> None:
         self.results = results
         self.alerts = alerts
@@ -60,7 +61,7 @@ class Desk:
         # Views that need no chain: their answers are made of what else there is, anew for every question.
         self.chainless: dict[str, Callable[[], dict[str, Any]]] = {}
         if alerts is not None:
-            self.chainless["status"] = Bureau(results, alerts, followed).view
+            self.chainless["status"] = Bureau(results, alerts, followed, sessions).view
         self._trail = Trail(results.store, history)
         self._pictures: Latest[dict[str, Any]] = Latest(_PICTURES_KEPT)
 
@@ -82,9 +83,10 @@ def register(
     alerts: Alerts,
     followed: compare.Followed,
     history: History | None = None,
+    sessions: Sessions = nobody,
 ) -> None:
     """Wire the loop."""
-    desk = Desk(results, alerts, followed, history)
+    desk = Desk(results, alerts, followed, history, sessions)
     in_browser: Any = app.clientside_callback
     in_browser(
         ClientsideFunction("live", "gate"),

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from app import __version__
-from app.access.account import gate
 from app.access.visitor import visitor
 from app.alerts.alert import Alert
 from app.alerts.service import Alerts
@@ -24,6 +23,11 @@ _REMEMBERED = 200
 _EVENTS = 300
 
 T = TypeVar("T")
+Sessions = Callable[[], list[SessionSeen] | None]
+
+
+def nobody() -> None:
+    """Where nothing is known of sessions."""
 
 
 class Bureau:
@@ -38,10 +42,10 @@ class Bureau:
         results: Results,
         alerts: Alerts,
         followed: Callable[[], list[str]],
-        sessions: Callable[[], list[SessionSeen] | None] | None = None,
+        sessions: Sessions,
     ) -> None:
         self._results, self._alerts, self._followed = results, alerts, followed
-        self._sessions = sessions or signed_in
+        self._sessions = sessions
         self._started_ms = wall_ms()
         self._events: Sequence[Event] = ()
         self._fired: Sequence[Alert] = ()
@@ -92,24 +96,6 @@ def _or_none(ask: Callable[[], T | None]) -> T | None:
         return ask()
     except CacheError:
         return None
-
-
-def signed_in() -> list[SessionSeen] | None:
-    """Who is signed in, for the owner alone."""
-    asking = visitor()
-    if asking.kind != "owner":
-        return None
-    door = gate()
-    return [
-        SessionSeen(
-            browser=session.browser,
-            own=session.id == asking.id,
-            since_ms=round(session.created_at * 1000),
-            used_ms=None if (used := door.last_use.of(session.id)) is None else round(used * 1000),
-            ends_ms=round(session.expires_at * 1000),
-        )
-        for session in reversed(door.sessions.all())
-    ]
 
 
 def _published(stats: CacheStats) -> dict[str, int]:
