@@ -77,7 +77,7 @@ class Site:
         environment = self.environment(**settings)
         del environment["DATA_DIR"]  # it is given by the folder
         with started(self.data.parent, **environment) as running:
-            eventually(running.serves, 60, "the server answers")
+            eventually(running.serves, 240, "the server answers")  # a first start compiles
             eventually(lambda: streams(self.store, settings["SYMBOLS"]), 90, "its feed streams")
             yield running
 
