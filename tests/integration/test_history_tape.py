@@ -16,7 +16,9 @@ from app.history.files import Folder
 from app.history.playback import played
 from app.history.reader import History
 from app.history.recorder import Recorder, Rules
+from app.history.stage import Stage
 from app.history.tape import Tape, lines
+from app.schwab.chains import parse_chain_json
 from tests.feeding import settings_at, signed_in_at
 from tests.simulation import running_simulator
 from tests.support import eventually
@@ -64,6 +66,14 @@ def test_a_tape_played_again_gives_the_snapshots_that_were_recorded(tmp_path: Pa
     for at_ms, snapshot in again.items():
         assert snapshot.levels == seen.snapshots[at_ms].levels
         np.testing.assert_array_equal(snapshot.strikes.net_gex, seen.snapshots[at_ms].strikes.net_gex)
+
+    stage = Stage(tape, min(again))
+    listed = stage.expirations("AAPL")
+    assert listed is not None
+    days = [entry["expirationDate"] for entry in listed["expirationList"]]
+    document = stage.chain("AAPL", days[0], days[-1], "ALL")
+    last = next(played(tape, lambda _, at_ms: at_ms == max(again)))
+    assert parse_chain_json(document).contracts.symbol.tolist() == last.contracts.symbol.tolist()
 
     text = b"\n".join(repr(line).encode() for line in lines(tape))
     for secret in (oauth.access_token(), "SchwabClient", "schwabClientCustomerId", "Authorization"):

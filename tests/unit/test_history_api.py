@@ -1,0 +1,175 @@
+"""The recorded history over REST and on the command line: the same rows in every form, and no others."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from flask.testing import FlaskClient
+
+from app.__main__ import main
+from app.gex import expose, fit
+from app.gex.params import Params
+from app.history.files import Folder
+from app.history.row import Key, Origin, batch_of, day_of
+from app.market.calendar import to_ms
+from app.settings import get_settings
+from tests.chains import AS_OF, SPOT, Listed, rounded, synthetic
+from tests.unit.test_gex_command import csv_chain
+from tests.webserver import make_server
+
+MINUTE = 60_000
+START = to_ms(AS_OF)
+SERIES = (Listed("SPXW", AS_OF.date()), Listed("SPX", datetime(2026, 11, 20).date(), "A", 10.0))  # noqa: DTZ001
+ROWS = 7
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+def chain_at(minute: int):  # type: ignore[no-untyped-def]
+    as_of = datetime.fromtimestamp((START + minute * MINUTE) / 1000, UTC)
+    return rounded(synthetic(as_of=as_of, spot=SPOT + minute, series=SERIES)[0])
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven minutes of SPX, the fourth missing."""
+    place = tmp_path_factory.mktemp("data")
+    for minute in [m for m in range(ROWS + 1) if m != 3]:
+        surface = fit(chain_at(minute))
+        key = Key(START + minute * MINUTE)
+        day = Folder(place / "history").day("SPX", day_of(key))
+        day.write(key, batch_of(surface, expose(surface), Origin(key, epoch=1)))
+    return place
+
+
+@pytest.fixture
+def client(data_dir: Path) -> Iterator[FlaskClient]:
+    with make_server(data_dir, symbols="SPX").test_client() as client:
+        yield client
+
+
+def rows(client: FlaskClient, path: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    following: str | None = path
+    while following:
+        answer = client.get(following)
+        assert answer.status_code == 200, answer.text
+        found += answer.get_json()["rows"]
+        following = answer.get_json()["next"]
+    return found
+
+
+def test_pages_hold_every_row_once_in_order(client: FlaskClient) -> None:
+    paged = rows(client, "/api/v1/gex/SPX/history?limit=3&fields=spot,net_gex")
+
+    assert [row["spot"] for row in paged] == [SPOT + m for m in (0, 1, 2, 4, 5, 6, 7)]
+    assert paged == rows(client, "/api/v1/gex/spx/history?fields=spot,net_gex")
+
+
+def test_csv_and_arrow_hold_what_json_holds(client: FlaskClient) -> None:
+    path = "/api/v1/gex/SPX/history?fields=spot,flip,net_gex"
+    plain = rows(client, path)
+    table = list(csv.DictReader(io.StringIO(client.get(path, headers={"Accept": "text/csv"}).text)))
+    arrow = pa.ipc.open_stream(client.get(path, headers={"Accept": ARROW}).data).read_all().to_pylist()
+
+    assert [float(row["net_gex"]) for row in table] == [row["net_gex"] for row in plain]
+    assert [row["net_gex"] for row in arrow] == [row["net_gex"] for row in plain]
+    assert [row["minute"] for row in table] == [row["minute"] for row in plain]
+    assert client.get(path, headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_strikes_over_time_are_those_of_the_snapshots(client: FlaskClient) -> None:
+    body = client.get("/api/v1/gex/SPX/history/strikes?strike_min=4990&strike_max=5010").get_json()
+
+    truth = expose(fit(chain_at(0)))
+    assert len(body["minute"]) == ROWS
+    assert body["minute"][3] == "2026-10-16T17:04:00Z"  # the missing minute isn't there
+    for strike, call in zip(body["strike"], body["call_gex"][0], strict=True):
+        expected = truth.strikes.call_gex[truth.strikes.strike == strike][0]
+        assert call == pytest.approx(expected, abs=2e-8 * truth.levels.gross_gex)
+
+
+@pytest.mark.parametrize("part", ["", "/levels", "/strikes", "/expiries", "/profile"])
+def test_a_recorded_minute_answers_in_the_place_of_the_present(client: FlaskClient, part: str) -> None:
+    answer = client.get(f"/api/v1/gex/SPX{part}?at=2026-10-16T17:02Z&side=inverted&expiries=0dte")
+    body = answer.get_json()
+    truth = expose(fit(chain_at(2)), Params(side="inverted", bucket="0dte"))
+
+    assert answer.status_code == 200
+    assert body["recorded"] is True
+    assert body["as_of"].startswith("2026-10-16T17:02")
+    if "net_gex" in body:
+        assert body["net_gex"] == pytest.approx(truth.levels.net_gex, rel=1e-12)
+    if "expiries" in body and part != "":
+        assert [row["expiry"] for row in body["expiries"]] == [
+            row.expiry.isoformat() for row in truth.expiries
+        ]
+    again = client.get(answer.request.full_path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("at=2026-10-16T17:03Z", 200),  # the row of the minute before is a minute old at most
+        ("at=2026-10-16T18:00Z", 404),
+        ("at=2026-10-16T17:02Z&weight=volume", 404),
+        ("at=2026-10-16T17:02Z&expiries=2026-10-16", 404),
+        ("at=yesterday", 422),
+    ],
+)
+def test_what_was_not_recorded_is_refused(client: FlaskClient, query: str, status: int) -> None:
+    answer = client.get(f"/api/v1/gex/SPX/levels?{query}")
+
+    assert answer.status_code == status, answer.text
+    assert status == 200 or answer.get_json()["cure"]
+
+
+def test_days_close_with_the_last_row(client: FlaskClient) -> None:
+    (day,) = client.get("/api/v1/gex/SPX/days").get_json()["days"]
+
+    assert (day["day"], day["minutes"], day["spot"]) == ("2026-10-16", ROWS, SPOT + 7)
+    assert client.get("/api/v1/gex/SPY/days").get_json()["days"] == []
+
+
+def test_the_file_for_other_platforms_holds_the_closing_levels(client: FlaskClient) -> None:
+    levels = expose(fit(chain_at(7))).levels
+    table = client.get("/api/v1/gex/SPX/levels/file")
+    line = client.get("/api/v1/gex/SPX/levels/file?format=line&day=2026-10-16").text
+    pine = client.get("/api/v1/gex/SPX/levels/file?format=pine").text
+
+    (row,) = csv.DictReader(io.StringIO(table.text))
+    assert "attachment" in table.headers["Content-Disposition"]
+    assert float(row["put_wall"]) == levels.put_wall
+    assert f"Call wall, {levels.call_wall:.0f}" in line
+    assert f'hline({levels.call_wall:.0f}, "Call wall"' in pine
+    assert client.get("/api/v1/gex/SPX/levels/file?day=2020-01-02").status_code == 404
+
+
+def test_importing_a_file_twice_records_it_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, broken = tmp_path / "spx.csv", tmp_path / "broken.csv"
+    chain.write_text(csv_chain())
+    broken.write_text("nothing")
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("FEED_MODE", "off")
+    get_settings.cache_clear()
+
+    assert main(["import", str(chain)]) == 0
+    assert "recorded already" not in capsys.readouterr().out
+    assert main(["import", str(chain), str(broken)]) == 1
+    told = capsys.readouterr()
+    assert "recorded already" in told.out
+    assert "broken.csv" in told.err
+    assert main(["levels", "SPX"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("2024-01-05,SPX,2024-01-05T20:00Z")
+    assert main(["levels", "NDX"]) == 1
+    get_settings.cache_clear()
