@@ -6,7 +6,7 @@ DEV := .venv-dev/bin/python
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast check bench chaos security install install-dev browser clean
+.PHONY: help run demo test test-fast check bench bench-ui chaos security install install-dev browser clean
 
 help:
 	@echo "make run        start the dashboard at http://127.0.0.1:8050 (PORT changes it)"
@@ -17,6 +17,7 @@ help:
 	@echo "make security attack the server, and print what was found"
 	@echo "make bench      measure the engine and the way in against their peers"
 	@echo "make chaos      do faults to the product and measure what comes of them (about half an hour)"
+	@echo "make bench-ui   measure the page in a real browser"
 	@echo "make clean      remove the virtual environments"
 
 run: .venv/installed
@@ -77,6 +78,10 @@ chaos: .venv-dev/installed
 # Attacks on the whole product, the long ones included; prints a table and writes benchmarks/results/security.json.
 security: install-dev browser
 	@exec env GEX_SECURITY=full $(DEV) -m pytest -q --timeout 900 tests/security $(SECURITY_ARGS)
+
+# Needs Chromium (make browser) and some forty minutes; ROWS=1,2,3 measures a few figures alone.
+bench-ui: install-dev browser
+	@exec $(DEV) -m benchmarks.ui $(if $(ROWS),--rows $(ROWS))
 
 .venv-bench/installed: requirements.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench
