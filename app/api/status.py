@@ -11,6 +11,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from app import __version__
+from app.access import visitor as door
 from app.api.context import RETRY_S, Context, context
 from app.api.problems import ApiError
 from app.api.respond import fresh
@@ -63,7 +64,7 @@ def live() -> Response:
 @api.get("/health/ready", responses={200: Ready, 503: Ready}, operation_id="get_ready")
 def ready() -> Response:
     """Readiness: 200 when cache, feed and every followed chain are there, else 503 with what is missing."""
-    parts = _parts(context())
+    parts = _told(context(), _parts(context()))
     missing = _missing(parts)
     if missing:
         waiting = {"Retry-After": str(RETRY_S)}
@@ -97,6 +98,24 @@ def connection_status() -> Response:
 def cache_stats() -> Response:
     """The cache: backend, memory, hits and misses, and each chain's version and age."""
     return fresh(context().results.stats())
+
+
+def _told(bound: Context, parts: dict[str, Part]) -> dict[str, Part]:
+    """The parts; on a private server strangers hear only whether cache, feed and chains are there."""
+    if bound.settings.is_public or not _is_stranger():
+        return parts
+    kinds: dict[str, bool] = {}
+    for name, part in parts.items():
+        kind = name.partition(":")[0]
+        kinds[kind] = kinds.get(kind, True) and part.ok
+    return {kind: Part(ok=ok) for kind, ok in kinds.items()}
+
+
+def _is_stranger() -> bool:
+    try:
+        return door.visitor().kind not in ("owner", "key")
+    except CacheError:
+        return True
 
 
 def _uptime(bound: Context) -> float:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.webserver import make_server
+from tests.security.people import owner
+from tests.webserver import StandInBroker, make_server
 
 
 def test_a_program_is_refused_in_its_own_words(tmp_path: Path) -> None:
@@ -26,6 +27,17 @@ def test_health_is_open(tmp_path: Path) -> None:
 
     assert client.get("/api/v1/health/live").status_code == 200
     assert client.get("/api/v1/health/ready").status_code == 503
+
+
+def test_health_names_no_symbol_and_no_reason_to_a_stranger(tmp_path: Path) -> None:
+    server = make_server(tmp_path, StandInBroker(), access="private", symbols="SPX,SPY")
+
+    told = server.test_client().get("/api/v1/health/ready").get_json()
+    whole = owner(server).get("/api/v1/health/ready").get_json()
+
+    assert told["missing"] == ["feed", "chain"]
+    assert {part["detail"] for part in told["parts"].values()} == {""}
+    assert "chain:SPY" in whole["missing"]
 
 
 def test_the_sign_in_page_tells_a_stranger_nothing_of_the_feed(tmp_path: Path) -> None:
