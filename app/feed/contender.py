@@ -46,8 +46,7 @@ class Contender:
     def _look(self) -> None:
         """Claims nothing: a server that hangs carries out later what it was sent, and a claim would be in the way."""
         fed = self._store.status() is not None
-        if self._down:  # it may answer, and still refuse to write
-            self._store.put("contender", b"", ttl_s=1.0)
+        self._store.put("contender", b"", ttl_s=1.0)  # it may answer, and still refuse to write
         if self._down or (self._fed and not fed):
             self._patient_until = self._clock() + self._patience_s
         self._down, self._fed = False, fed

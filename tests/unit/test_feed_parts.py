@@ -249,11 +249,6 @@ class Flaky(MemoryStore):
     read_only = False
     emptied = False
 
-    def acquire(self, name: str, owner: str, ttl_ms: int) -> int | None:
-        if self.read_only:
-            raise CacheError("read-only")
-        return super().acquire(name, owner, ttl_ms)
-
     def put(self, key: str, value: bytes, ttl_s: float | None = None) -> None:
         if self.read_only:
             raise CacheError("read-only")
@@ -283,6 +278,18 @@ def test_after_the_cache_refused_writes_the_one_before_has_a_leases_life_to_come
     for ticks.now in (20.0, 21.0, 23.9):
         assert not waiting.acquired()
     ticks.now = 24.1
+    assert waiting.acquired()
+
+
+def test_a_lease_that_ran_out_while_nobody_could_write_is_left_to_the_one_before() -> None:
+    store, ticks, waiting = contender()
+    store.acquire("feed", "leader", 60_000)
+    store.read_only = True
+    assert not waiting.acquired()
+    store.read_only = False
+    store.release("feed", "leader")
+    assert not waiting.acquired()
+    ticks.now = 4.1
     assert waiting.acquired()
 
 
