@@ -190,6 +190,8 @@ def _lowest(bells: Bells, places: F64, sums: F64) -> tuple[float, float]:
 def _parabola(x: list[float], y: list[float]) -> tuple[float, float]:
     """Place and value of the vertex of the parabola through three points."""
     left, right = x[0] - x[1], x[2] - x[1]
+    if not left < 0 < right:  # points that rounding has made one
+        return x[1], y[1]
     first, second = (y[0] - y[1]) / left, (y[2] - y[1]) / right
     bend = (second - first) / (right - left)
     if not bend > 0:
