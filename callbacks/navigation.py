@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -38,13 +39,25 @@ def register(app: Dash, followed: Callable[[], list[str]]) -> None:
         symbol, problem = locate(pathname, names)
         if problem:
             return problem, symbol_menu("Symbols", names, PageState()), [], []
-        known = dates if isinstance(dates, list) else []
+        known = _expiries(dates)
         return (
             [],
             symbol_menu(symbol, names, state),
             view_tabs(symbol, state),
             chips(symbol, state, known, names),
         )
+
+
+def _expiries(dates: object) -> list[str]:
+    """The expiries that the browser read in the last answer; what is no date is left out, since anyone can send it."""
+    return [day for day in dates if _is_date(day)] if isinstance(dates, list) else []
+
+
+def _is_date(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def locate(pathname: str | None, followed: list[str]) -> tuple[str, list[Any]]:

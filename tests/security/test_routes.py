@@ -28,7 +28,7 @@ VALUES = {
     "name": "x",
 }
 # The page's frame is the same for every symbol; what fills it is asked for by name.
-FRAME = {"/_dash-layout", "/_dash-dependencies", "/_favicon.ico", "/method"}
+FRAME = {"/_dash-layout", "/_dash-dependencies", "/_favicon.ico", "/method", "/differences"}
 FRAME_PREFIXES = ("/_dash-component-suites/", "/assets/")
 
 

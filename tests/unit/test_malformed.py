@@ -93,3 +93,13 @@ def test_no_value_of_an_input_is_a_server_error(client: FlaskClient, value: Any)
 @pytest.mark.parametrize("path", ["dash/x.js", "nothing/x.js", "dash/../../etc/passwd", "dash/%00"])
 def test_a_script_that_is_not_there_is_a_404(client: FlaskClient, path: str) -> None:
     assert client.get(f"/_dash-component-suites/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("dates", [["BRK/B"], ["\x00", None, 7, {}], ["2026-01-16", "x"], "2026-01-16", 7])
+def test_expiries_that_are_no_dates_are_left_out(client: FlaskClient, dates: object) -> None:
+    body = next(body for body in _bodies(client) if "controls.children" in body["output"])
+    given = {"pathname": "/gex/SPX", "search": "", "data": dates}
+    for item in body["inputs"]:
+        item["value"] = given[item["property"]]
+
+    assert client.post(URL, json=body).status_code == 200
