@@ -19,7 +19,8 @@ from app.errors import SymbolError
 from app.market.symbols import canonical
 from components.account import account_menu
 from components.controls import page_url
-from components.page import page
+from components.page import page, still
+from components.still import templates
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -53,7 +54,7 @@ def install(server: Flask, services: Services) -> Dash:
         ],
     )
     app.layout = _layout
-    app.index_string = _with_noscript(app.index_string)
+    app.index_string = _with_still_parts(app.index_string)
     callbacks.live.register(app, services.results, services.alerts, followed, services.history, signed_in)
     callbacks.navigation.register(app, followed)
     for name in callbacks.navigation.DOCUMENTS:
@@ -69,12 +70,13 @@ def install(server: Flask, services: Services) -> Dash:
     return app
 
 
-def _with_noscript(index: str) -> str:
-    """Dash's page in a named language, with words for a browser that runs no scripts."""
+def _with_still_parts(index: str) -> str:
+    """Dash's page in a named language, what never changes, and words for a browser that runs no scripts."""
     words = (
         "<noscript>This page needs JavaScript: allow it for this address and load the page again.</noscript>"
     )
-    return index.replace("<html>", '<html lang="en">').replace("{%app_entry%}", f"{words}{{%app_entry%}}")
+    entry = f"{words}{templates(still())}{{%app_entry%}}"
+    return index.replace("<html>", '<html lang="en">').replace("{%app_entry%}", entry)
 
 
 def _layout() -> html.Div:

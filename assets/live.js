@@ -31,6 +31,7 @@
 
   /** Interval and address -> the next question, or nothing while one is under way. */
   function gate(_ticks, pathname, search) {
+    gex.still.place();
     const problem = document.getElementById("problem")?.childElementCount > 0;
     document.getElementById("page").toggleAttribute("data-problem", problem);
     if (!pagePath(pathname) || problem) return nothing();

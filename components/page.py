@@ -50,7 +50,7 @@ def page(interval_ms: int, account: list[Any] | None = None, manages: bool = Fal
                     html.Div(_desk(), id="desk"),
                 ]
             ),
-            _help(),
+            html.Dialog(id="help", **attributes({"aria-label": "Help"})),
             alerts.panel(manages),
             alerts.toasts(),
         ],
@@ -124,9 +124,7 @@ def _desk() -> list[Any]:
                     **attributes({"aria-hidden": "true"}),
                 ),
                 html.Div(id="stage", hidden=True),
-                html.Div(
-                    _skeleton(), id="skeleton", className="skeleton", **attributes({"aria-hidden": "true"})
-                ),
+                html.Div(id="skeleton", className="skeleton", **attributes({"aria-hidden": "true"})),
                 _tools(),
                 html.Div(
                     id="table-box",
@@ -141,7 +139,7 @@ def _desk() -> list[Any]:
             className="card",
             **attributes({"aria-label": "Gamma exposure on one price axis"}),
         ),
-        html.Div([_changed(), _feed(), _cache()], className="cards"),
+        html.Div(id="cards", className="cards"),
         html.Div(id="status-cards", className="cards"),
     ]
 
@@ -199,11 +197,6 @@ def _tile(tile: Tile) -> html.Div:
     )
 
 
-def _skeleton() -> list[html.Div]:
-    widths = (18, 30, 12, 44, 60, 26, 34, 52, 40, 22, 14)
-    return [html.Div(className="bar", style={"width": f"{width}%"}) for width in widths]
-
-
 def _changed() -> html.Section:
     rows = (("spot", "Spot"), ("flip", "Flip"), ("net_gex", "Net GEX"))
     head = html.Tr(
@@ -252,27 +245,28 @@ def _colours(word: str, label: str) -> html.Button:
     return html.Button(label, className="chip", **attributes({"data-set-colours": word}))
 
 
-def _help() -> html.Dialog:
+def still() -> dict[str, Any]:
+    """The parts that never change, by the id of their place: they are sent as HTML (components/still.py)."""
+    return {"cards": [_changed(), _feed(), _cache()], "help": _help()}
+
+
+def _help() -> list[Any]:
     words = [html.Div([html.Dt(tile.label), html.Dd(tile.explain)]) for tile in TILES]
     keys = [html.Div([html.Dt(html.Kbd(key)), html.Dd(what)]) for key, what in _KEYS]
-    return html.Dialog(
-        [
-            html.Button("Close", id="help-close"),
-            html.H2("Colours"),
-            html.Div([_colours(word, label) for word, label in _COLOURS], className="group"),
-            html.H2("Words"),
-            html.Dl(words),
-            html.P(
-                [
-                    "Nobody outside the dealers knows their positions: every figure rests on the chosen convention. ",
-                    html.A("How each is computed", href=METHOD),
-                    ". ",
-                    html.A("Why does this differ from other tools?", href=DIFFERENCES),
-                ]
-            ),
-            html.H2("Keys"),
-            html.Dl(keys),
-        ],
-        id="help",
-        **attributes({"aria-label": "Help"}),
-    )
+    return [
+        html.Button("Close", id="help-close"),
+        html.H2("Colours"),
+        html.Div([_colours(word, label) for word, label in _COLOURS], className="group"),
+        html.H2("Words"),
+        html.Dl(words),
+        html.P(
+            [
+                "Nobody outside the dealers knows their positions: every figure rests on the chosen convention. ",
+                html.A("How each is computed", href=METHOD),
+                ". ",
+                html.A("Why does this differ from other tools?", href=DIFFERENCES),
+            ]
+        ),
+        html.H2("Keys"),
+        html.Dl(keys),
+    ]

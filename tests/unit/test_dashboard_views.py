@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dash import dcc, html
 
 from app.cache.memory import MemoryStore
 from app.cache.results import Results
@@ -22,6 +23,7 @@ from components.answer import answer
 from components.compare import Member, apart, partners, related
 from components.facts import Facts
 from components.state import KEYS, VIEWS, PageState
+from components.still import markup
 from components.surfaces import cells_of
 from components.together import added, crossings, together
 from components.words import VIEW_WORDS
@@ -265,3 +267,14 @@ def test_rows_are_sent_only_while_the_table_is_shown(chain: Chain) -> None:
     assert "listed" in sent("volatility", True)
     assert "rows" in sent("expiries", None)
     assert "rows" not in sent("expiries", False)
+
+
+def test_what_never_changes_is_html_that_escapes_its_words() -> None:
+    part = html.Div([html.B("a < b"), html.A("x", href="/?a=1&b=2", title='"q"')], className="c", hidden=True)
+    assert markup(part) == (
+        '<div class="c" hidden><b>a &lt; b</b><a href="/?a=1&amp;b=2" title="&quot;q&quot;">x</a></div>'
+    )
+    with pytest.raises(TypeError):
+        markup(dcc.Store(id="s"))
+    with pytest.raises(TypeError):
+        markup(html.Div(style={"width": "1px"}))
