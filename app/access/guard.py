@@ -38,6 +38,8 @@ OPEN = frozenset(
         "status.ready",
     }
 )
+# Where a wrong method is told so, instead of asking who comes.
+OPEN_PATHS = frozenset({"/api/v1/health/live", "/api/v1/health/ready"})
 _WAIT_S = 2
 
 
@@ -72,7 +74,7 @@ def _admit() -> ResponseReturnValue | None:
     settings = gate().settings
     if _is_callback(settings):
         return callback()
-    if request.endpoint in OPEN:
+    if request.endpoint in OPEN or (request.endpoint is None and request.path in OPEN_PATHS):
         return None
     try:
         return _judge(settings)

@@ -48,6 +48,12 @@ def _kind_required(schema: dict[str, Any]) -> None:
     schema["required"] = ["kind", *schema.get("required", [])]
 
 
+def _move_schema(schema: dict[str, Any]) -> None:
+    _kind_required(schema)
+    in_points = {"properties": {"unit": {"const": "points"}}, "required": ["unit"]}
+    schema["anyOf"] = [{"properties": {"by": {"maximum": 100}}}, in_points]
+
+
 class RuleBase(Model):
     """What every rule has."""
 
@@ -95,6 +101,8 @@ class RegimeChange(SymbolRule):
 
 class Move(SymbolRule):
     """A level moves by more than `by` within `minutes`."""
+
+    model_config = ConfigDict(json_schema_extra=_move_schema)
 
     kind: Literal["move"] = "move"
     level: MovedLevel

@@ -32,6 +32,15 @@ log = logging.getLogger(__name__)
 EXTENSION = "gex-streams"
 SSE = "text/event-stream"
 _FULL_RETRY_S = 15
+_EVENT = {
+    "type": "object",
+    "description": "One event; data is a JSON document",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["levels", "problem", "end"]},
+        "data": {"type": "string"},
+    },
+}
 
 api = APIBlueprint("gex_stream", __name__, url_prefix="/api/v1/gex", abp_tags=[TAG])
 
@@ -117,7 +126,7 @@ class EventStream(Response):
 
 @api.get(
     "/<symbol>/stream",
-    responses={200: {"content": {SSE: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {SSE: {"schema": _EVENT}}}},
     operation_id="stream_gex_levels",
 )
 def stream(path: SymbolPath, query: StreamQuery) -> Response:
