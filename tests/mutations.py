@@ -103,7 +103,10 @@ def _document(text: bytes) -> Any:
 
 
 def _is_empty(document: Any) -> bool:
-    return all(isinstance(value, list) for value in document.values()) and not sum(_parts(document).values())
+    named = [document[name] for name in ("data", "response", "notify") if name in document]
+    return (
+        bool(named) and all(isinstance(value, list) for value in named) and not sum(_parts(document).values())
+    )
 
 
 def _parts(document: Any) -> Counter[str]:

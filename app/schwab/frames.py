@@ -142,7 +142,7 @@ def decode_frame(text: bytes | str) -> Frame:
 def _decode_slowly(text: bytes | str, frame: Frame) -> None:
     """A frame that isn't as the protocol says: keep every part of it that is."""
     document = _json_or_none(text, frame)
-    if document is None:
+    if frame.rejected:
         return
     if not isinstance(document, dict) or not document.keys() & {"data", "response", "notify"}:
         frame.rejected["not_a_frame"] += 1

@@ -198,6 +198,7 @@ def test_a_code_beyond_all_numbers_is_a_bad_response() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        (b"null", "not_a_frame"),
         (b'{"data":5}', "bad_content"),
         (b'{"data":[{"service":"LEVELONE_OPTIONS","content":{}}]}', "bad_content"),
         (b'{"response":{}}', "bad_response"),
