@@ -40,7 +40,12 @@ def _symbol(text: str) -> str:
         raise ValueError(f"{error} * means every followed one.") from error
 
 
-Symbol = Annotated[str, AfterValidator(_symbol), Field(description="Underlying, * for every followed one")]
+_PATTERN = r"^(\*|\$?[A-Za-z][A-Za-z0-9]{0,5}([./][A-Za-z]{1,2})?)$"
+Symbol = Annotated[
+    str,
+    AfterValidator(_symbol),
+    Field(description="Underlying, * for every followed one", json_schema_extra={"pattern": _PATTERN}),
+]
 
 
 def _kind_required(schema: dict[str, Any]) -> None:
