@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app.access.account import EXTENSION
 from app.simulator import APP_KEY, APP_SECRET, CALLBACK_URL
 from app.simulator.person import approve
-from tests.security.conftest import Record
+from tests.security.conftest import FULL, Record
 from tests.security.payloads import EVIL, REDIRECTS
 from tests.security.people import PAGE
 from tests.simulation import simulator_in_a_thread
@@ -136,12 +136,13 @@ def _locations(tmp_path: Path, payload: str) -> list[str]:
 def test_no_payload_leads_off_the_origin(tmp_path: Path, figure: Record) -> None:
     assert len(set(REDIRECTS)) >= 60
     followed, off = 0, []
-    for number, payload in enumerate(REDIRECTS):
+    payloads = REDIRECTS if FULL else REDIRECTS[::6]
+    for number, payload in enumerate(payloads):
         locations = _locations(tmp_path / str(number), payload)
         followed += len(locations)
         off += [f"{payload} -> {location}" for location in locations if _lands_elsewhere(location)]
     measured = (
-        f"{len(off)} off-origin of {followed} redirects to {len(REDIRECTS)} payloads {off or ''}".strip()
+        f"{len(off)} off-origin of {followed} redirects to {len(payloads)} payloads {off or ''}".strip()
     )
     figure(6, "redirect payloads", "0 off-origin", measured, not off)
 
