@@ -100,18 +100,25 @@ def cuts(quick: bool) -> Outcome:
     with ThreadPoolExecutor(sites) as pool:
         found = list(pool.map(lambda _: _cut_often(each), range(sites)))
     times = [seconds for part in found for seconds in part[0]]
-    changed = sum(part[1] for part in found)
+    changed = [keys for part in found for keys in part[1]]
     most = max(part[2] for part in found)
     measured = (
         f"{len(times)} cuts: p50 {statistics.median(times):.2f} s, p95 {percentile(times, 0.95):.2f} s, "
-        f"longest {max(times):.2f} s; {changed} key sets changed; at most {most} connection at once"
+        f"longest {max(times):.2f} s; {len(changed)} key sets changed; at most {most} connection at once"
     )
-    return Outcome(measured, ok=percentile(times, 0.95) <= 3 and not changed and most == 1)
+    note = "; ".join(
+        f"lost {len(lost)}, gained {len(gained)}: {sorted(lost | gained)[:2]}" for lost, gained in changed
+    )
+    return Outcome(measured, percentile(times, 0.95) <= 3 and not changed and most == 1, note)
 
 
-def _cut_often(times: int) -> tuple[list[float], int, int]:
-    """Seconds until all is back, per cut; how often the keys were others; the most connections at once."""
-    took, changed = [], 0
+Keys = frozenset[str]
+
+
+def _cut_often(times: int) -> tuple[list[float], list[tuple[Keys, Keys]], int]:
+    """Seconds until all is back, per cut; keys lost and gained where they were others; the most connections at once."""
+    took: list[float] = []
+    changed: list[tuple[Keys, Keys]] = []
     with (
         site("--symbols", "AAPL", "--rate-limit", "0") as made,
         made.feed(SYMBOLS="AAPL", STREAM_KEYS="3000"),
@@ -124,7 +131,9 @@ def _cut_often(times: int) -> tuple[list[float], int, int]:
             made.schwab.cut(how)
             back = partial(_is_back, made, reconnects, len(keys))
             took.append(seconds_until(back, 30, "it is back"))
-            changed += streaming_keys(made) != keys
+            now = streaming_keys(made)
+            if now != keys:
+                changed.append((keys - now, now - keys))
         state = made.schwab.state()
     return took, changed, state["max_connections"]
 
