@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app.access.account import EXTENSION
@@ -23,11 +24,16 @@ URL = "/_dash-update-component"
 SHARED, OTHER = "SPX", "SPY"
 
 
-@pytest.fixture
-def owning(tmp_path: Path) -> FlaskClient:
-    """The owner of a private server with two chains."""
-    server = make_server(tmp_path, StandInBroker(), access="private", symbols=f"{SHARED},{OTHER}")
-    with server.app_context():
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def server(data_dir: Path) -> Flask:
+    """A private server with two chains."""
+    made = make_server(data_dir, StandInBroker(), access="private", symbols=f"{SHARED},{OTHER}")
+    with made.app_context():
         store = context().store
         store.publish(synthetic()[0], 1)
         store.publish(small_chain(OTHER), 1)
@@ -36,6 +42,15 @@ def owning(tmp_path: Path) -> FlaskClient:
             state="live", since="2026-01-05T15:00:00Z", source="schwab", coverage=covered, leader="host-7"
         )
         store.put_status(status.json_bytes(), 1)
+    return made
+
+
+@pytest.fixture
+def owning(server: Flask) -> FlaskClient:
+    """The owner, without any link so far."""
+    shares = server.extensions[EXTENSION].shares
+    for link in shares.all():
+        shares.revoke(link.id)
     return owner(server)
 
 
@@ -273,7 +288,7 @@ def test_guessing_links_is_slowed_down(owning: FlaskClient) -> None:
 
 
 def test_links_are_listed_without_their_secret_and_kept_as_hashes(
-    owning: FlaskClient, tmp_path: Path
+    owning: FlaskClient, data_dir: Path
 ) -> None:
     secret = share(owning, name="for <b>Ann</b>").rpartition("/")[2]
 
@@ -281,16 +296,23 @@ def test_links_are_listed_without_their_secret_and_kept_as_hashes(
 
     assert secret not in page
     assert "for &lt;b&gt;Ann&lt;/b&gt;" in page
-    for path in tmp_path.iterdir():
+    for path in filter(Path.is_file, data_dir.iterdir()):
         assert secret.encode() not in path.read_bytes()
 
 
-def test_a_link_opens_an_owners_own_page_and_a_public_one_without_a_cookie(
-    owning: FlaskClient, tmp_path: Path
-) -> None:
+def test_a_link_opens_an_owners_own_page_as_the_owner(owning: FlaskClient) -> None:
     assert owning.get(share(owning)).headers["Location"] == f"/gex/{SHARED}"
     assert owning.get_cookie("gex_guest") is None
     assert owning.get(f"/api/v1/market/{OTHER}").status_code == 200
+
+
+def test_where_all_may_look_a_link_is_only_an_address(tmp_path: Path) -> None:
+    public = make_server(tmp_path, StandInBroker(), access="public", symbols=f"{SHARED},{OTHER}")
+    browser = public.test_client()
+
+    assert browser.get(share(owner(public))).headers["Location"] == f"/gex/{SHARED}"
+    assert browser.get_cookie("gex_guest") is None
+    assert browser.get(f"/gex/{OTHER}", headers=PAGE).status_code == 200
 
 
 @pytest.mark.parametrize(
