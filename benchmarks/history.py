@@ -9,6 +9,7 @@ and read back. Prints a line per figure, and writes benchmarks/results/history.j
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -36,7 +37,7 @@ from app.history.reader import History, StrikeGrid
 from app.history.rollup import roll_up
 from app.history.row import Key, Origin, batch_of, day_of
 from app.market.calendar import to_ms
-from benchmarks.history_child import moments, moved
+from benchmarks.history_child import moved, small_batch
 from benchmarks.market_day import MINUTE_MS, trading_days
 from benchmarks.market_day import day_of as chains_of
 
@@ -173,16 +174,17 @@ def kill_writers(rounds: int) -> None:
     """SIGKILL at random moments of writing, merging and compacting; nothing told as written may be missing or double."""
     with tempfile.TemporaryDirectory() as place:
         folder, told, start = Folder(Path(place)), set[int](), to_ms_of(DAY)
-        source = moments(start)
+        batch = small_batch()
         unread = extra = 0
         for _ in range(rounds):
             reading, writing = os.pipe()
             child = os.fork()
             if child == 0:
                 os.close(reading)
-                for number, (key, batch) in enumerate(source, 1):
+                for number, slot_ms in enumerate(itertools.count(start, MINUTE_MS), 1):
+                    key = Key(slot_ms)
                     day = folder.day("SPX", day_of(key))
-                    day.write(key, batch)
+                    day.write(key, moved(batch, slot_ms))
                     os.write(writing, b"%d\n" % key.slot_ms)
                     if number % 23 == 0:
                         day.compact()
@@ -208,8 +210,7 @@ def kill_writers(rounds: int) -> None:
             assert told <= set(kept), "a row is missing"
             extra += len(set(kept) - told)
             told |= set(kept)
-            while told and next(source)[0].slot_ms < max(told):  # the next writer goes on behind the last
-                pass
+            start = max(told, default=start - MINUTE_MS) + MINUTE_MS  # the next one goes on behind the last
         say(
             f"SIGKILL while writing, {rounds} times",
             f"{len(told)} rows, {unread} unreadable, 0 missing, 0 double, {extra} written but not told",
