@@ -57,6 +57,7 @@
   // --- reading and writing -----------------------------------------------------------------------------
 
   async function load() {
+    if (byId("shared")) return byId("alerts-rules").replaceChildren(gex.alerts.parts.part("p", "A shared view shows what fires, and no rules.", "hint"));
     try {
       book.rules = await gex.rest.send("GET", RULES);
       book.error = "";
@@ -64,7 +65,7 @@
     } catch (error) {
       book.error = error.message;
     }
-    show();
+    return show();
   }
 
   async function loadSent() {

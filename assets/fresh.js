@@ -33,7 +33,7 @@
     if (silent > (status === null ? LINK_MS : REFUSED_MS)) return lost(now && now - silent, status);
     if (!ack) return verdict("connecting", null, "Waiting for the server.");
     if (refreshing) return verdict("connecting", null, "What is shown is from before; the newest is being fetched.", "Refreshing");
-    if (ack.problem) return verdict("down", null, ack.problem.message, ack.cache?.healthy === false ? "Cache down" : undefined);
+    if (ack.problem) return verdict("down", null, ack.problem.message, ack.cache?.healthy === false ? "Cache down" : "Not shown");
     // without a feed there is nothing to wait for; of recorded data there is an answer
     if (!answer) return (ack.feed && feedLost(ack, {}, now)) || verdict("connecting", null, "Waiting for the first chain.");
     if (answer.chainless) return ofFeed(ack, now);

@@ -190,7 +190,7 @@ def test_a_chain_that_is_not_whole_says_so_in_the_banner() -> None:
         ({"feed": {"state": "signed_out"}}, "Signed out"),
         ({"feed": {"state": "stopped"}}, "Feed down"),
         ({"problem": {"message": "away"}, "cache": {"healthy": False}}, "Cache down"),
-        ({"problem": {"message": "other"}, "cache": {"healthy": True}}, "Disconnected"),
+        ({"problem": {"message": "other"}, "cache": {"healthy": True}}, "Not shown"),
     ],
 )
 def test_where_nothing_is_drawn_yet_the_state_says_what_is_missing(given: dict[str, Any], word: str) -> None:
