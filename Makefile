@@ -6,7 +6,7 @@ DEV := .venv-dev/bin/python
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast check bench bench-ui bench-api chaos security install install-dev browser clean
+.PHONY: help run demo test test-fast check bench bench-ui bench-api bench-history chaos security install install-dev browser clean
 
 help:
 	@echo "make run        start the dashboard at http://127.0.0.1:8050 (PORT changes it)"
@@ -19,6 +19,7 @@ help:
 	@echo "make chaos      do faults to the product and measure what comes of them (about half an hour)"
 	@echo "make bench-ui   measure the page in a real browser"
 	@echo "make bench-api  measure REST under a crowd of clients"
+	@echo "make bench-history  measure recording and looking back (CHAIN=a Cboe CSV of SPX)"
 	@echo "make clean      remove the virtual environments"
 
 run: .venv/installed
@@ -79,6 +80,10 @@ chaos: .venv-dev/installed
 # Attacks on the whole product, the long ones included; prints a table and writes benchmarks/results/security.json.
 security: install-dev browser
 	@exec env GEX_SECURITY=full $(DEV) -m pytest -q --timeout 900 tests/security $(SECURITY_ARGS)
+
+# CHAIN is a real chain to make the day around.
+bench-history: .venv-dev/installed
+	@exec $(DEV) -m benchmarks.history $(CHAIN) --year --kills 200 --feed 90
 
 # Needs Chromium (make browser) and some forty minutes; ROWS=1,2,3 measures a few figures alone.
 bench-ui: install-dev browser
