@@ -166,7 +166,7 @@ def test_every_view_draws_without_an_error(page: Page) -> None:
     assert page.errors() == []
 
 
-def test_the_greeks_are_drawn_by_strike_and_listed_by_expiry(page: Page) -> None:
+def test_the_greeks_are_drawn_by_strike_and_by_expiry(page: Page) -> None:
     page.open("/gex/SPX?view=greeks")
     page.drawn()
     ladders = page.run("return gex.chart.current().frame.panels.map((panel) => panel.title)")
@@ -176,6 +176,8 @@ def test_the_greeks_are_drawn_by_strike_and_listed_by_expiry(page: Page) -> None
     assert page.run("return gex.table.csv().split('\\r\\n')[0]") == "strike,away,dex,vex,chex_hour,chex_day"
     page.click("By expiry")
     eventually(lambda: page.address() == "/gex/SPX?view=greeks&by=expiry")
+    eventually(lambda: "by expiry" in page.run("return gex.chart.current().size?.panels[0].title || ''"), 10)
+    page.run("document.querySelector('[data-export=table]').click()")
     wanted = len(page.desk.snapshot().heatmap_expiries)
     eventually(lambda: len(page.browser.find_elements("#table-box tbody tr")) == wanted, 10)
     assert page.errors() == []
