@@ -75,6 +75,9 @@ class SchwabConnection(Model):
         default_factory=dict, description="What was thrown away, counted by reason"
     )
     writes_failed: int = Field(0, description="Writes that the cache did not take; each was made up for later")
+    clock_skew_s: float | None = Field(
+        None, description="How far this machine's clock is ahead of the broker's, in seconds; negative: behind"
+    )
     keys_used: int = 0
     keys_limit: int = 0
     coverage: dict[str, Coverage] = Field(default_factory=dict, description="By symbol")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from app.errors import GexError
+from app.feed.skew import Skew
 from app.market.calendar import from_ms
 from app.models import Coverage, Event, FeedProblem, FeedState, SchwabConnection, TokenLife
 from app.schwab.cures import TROUBLES
@@ -19,18 +20,24 @@ log = logging.getLogger(__name__)
 
 _EVENTS_WAITING = 200
 # Which problem is shown when there are several: the one that hides the others.
-_RANK = ("login", "stream", "sweep", "symbol", "cache", "life", "history", "tape", "alerts")
+_RANK = ("login", "stream", "sweep", "symbol", "cache", "clock", "life", "history", "tape", "alerts")
 
 
 class Board:
     """Counters, state, problems and events. Safe to share between threads."""
 
     def __init__(
-        self, source: Literal["schwab", "simulator"], leader: str, *, wall: Callable[[], float] = time.time
+        self,
+        source: Literal["schwab", "simulator"],
+        leader: str,
+        *,
+        wall: Callable[[], float] = time.time,
+        skew: Skew | None = None,
     ) -> None:
         self.source: Literal["schwab", "simulator"] = source
         self._leader = leader
         self._wall = wall
+        self.skew = skew or Skew(wall)
         self._lock = threading.Lock()
         self._state: FeedState = "starting"
         self._since = wall()
@@ -59,6 +66,7 @@ class Board:
     def heard(self, frame: Frame) -> None:
         """A frame arrived. Pongs don't count: a peer that sends nothing else has fallen silent."""
         now = self._wall()
+        self.skew.heard(frame.server_ms)
         with self._lock:
             self._last_frame = now
             self._frames += 1
@@ -137,6 +145,7 @@ class Board:
                 frames=self._frames,
                 rejected=dict(self._rejected),
                 writes_failed=self.writes_failed,
+                clock_skew_s=None if (skew := self.skew.seconds) is None else round(skew, 1),
                 keys_used=self.keys_used,
                 keys_limit=self.keys_limit,
                 coverage=coverage,

@@ -47,12 +47,11 @@ class Leader:
         sign_in: Callable[[], None] | None,
         listeners: Listeners | None = None,
         tape: Callable[[Seat], Journal] | None = None,
-        wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lease = lease
         self._board = board
-        self._wall = wall
+        wall = self._wall = board.skew.wall  # the exchange's time, should this machine's clock be wrong
         self._clock = clock
         self._interval_s = settings.publish_interval_s
         self._over = threading.Event()
@@ -168,12 +167,21 @@ class Leader:
 
     def _beat(self) -> None:
         self._board.news.clear()
+        self._tell_skew()
         now_ms = round(self._wall() * 1000)
         self._following.look()
         for book in self._planner.books.values():
             book.drop_settled(now_ms)
         self._sweeper.tell_sessions()
         self._publisher.heartbeat()
+
+    def _tell_skew(self) -> None:
+        skew = self._board.skew.seconds
+        if skew is not None and self._board.skew.too_far:
+            way = "ahead" if skew > 0 else "behind"
+            self._board.known_trouble("clock", "clock_skewed", f"({abs(skew):.0f} s {way})")
+        else:
+            self._board.well("clock")
 
     # --- between the stream and the books ---------------------------------------------------------
 

@@ -15,6 +15,7 @@ from app.feed.journal import Journal
 from app.feed.leader import Leader
 from app.feed.lease import TTL_S, Lease
 from app.feed.observer import Listeners, Seat
+from app.feed.skew import Skew
 from app.market.scatter import warm_up as compile_scatter
 from app.schwab.oauth import OAuth
 from app.settings import SCHWAB_API, Settings
@@ -106,6 +107,7 @@ class Feed:
             "schwab" if self._oauth.api_url == SCHWAB_API else "simulator",
             self._lease.leader,
             wall=self._wall,
+            skew=Skew(self._market),
         )
         leader = Leader(
             self._settings,
@@ -116,7 +118,6 @@ class Feed:
             sign_in=self._sign_in,
             listeners=self._listeners,
             tape=self._tape,
-            wall=self._market,
             clock=self._clock,
         )
         log.info("this process feeds now", extra={"leader": self._lease.leader, "epoch": self._lease.epoch})

@@ -99,6 +99,10 @@ TROUBLES: dict[str, Trouble] = {
         "The cache can't be written.",
         "Check that Redis runs at REDIS_URL and has memory left; the feed refills it by itself.",
     ),
+    "clock_skewed": Trouble(
+        "This machine's clock is wrong: settlement goes by the broker's.",
+        "Set the clock, best by NTP; until then some ages on the page are off by as much.",
+    ),
     "login_ends_soon": Trouble(
         "The Schwab login ends within a day.",
         "Sign in again at /login before it does.",
