@@ -131,8 +131,11 @@ def _around(few: Bells, log_spots: F64, apart: float, step: float) -> F64:
     fine = few.slope * step > 0.5
     slope, top = few.slope[fine], -few.offset[fine] / few.slope[fine]
     near = top[:, None] + _OFFSETS / slope[:, None]
-    near = near[(near > log_spots[0]) & (near < log_spots[-1])]
-    return np.asarray(np.unique(np.round((near - log_spots[0]) / apart)) * apart + log_spots[0])
+    places = np.unique(np.round((near - log_spots[0]) / apart)) * apart
+    # a point on one of the grid's own levels is no point between them
+    inside = np.abs(places - np.round(places / step) * step) > 1e-6 * apart
+    inside &= (places > 0) & (places < log_spots[-1] - log_spots[0])
+    return np.asarray(places[inside] + log_spots[0])
 
 
 def _cubic(low: float, step: float, values: F64, at: F64) -> F64:
