@@ -13,6 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from app.simulator.clock import Clock
 from app.simulator.market import Market
 from benchmarks.ui.chromium import tab
 from benchmarks.ui.table import Row
@@ -36,7 +37,7 @@ _COUNT_DRAWS = """
 def endurance(browser: Browser, updates: int) -> Row:
     """Figure 5: heap and DOM after warming up, and again after `updates` more pictures."""
     with tempfile.TemporaryDirectory() as folder, tab(browser) as opened:
-        chain = shown(Market(options_of("--symbols", "SPX")), "SPX")
+        chain = shown(Market(options_of("--symbols", "SPX"), Clock()), "SPX")
         desk = Desk(make_services(Path(folder), symbols="SPX"), replace(chain, session="open"))
         desk.publish()
         over = threading.Event()
