@@ -74,18 +74,10 @@ class Client:
 class Streams:
     """All open streams of one process. The thread starts with the first of them."""
 
-    def __init__(
-        self,
-        source: Source,
-        capacity: int,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        heartbeat_s: float = HEARTBEAT_S,
-    ) -> None:
+    def __init__(self, source: Source, capacity: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._capacity = capacity
         self._clock = clock
-        self._heartbeat_s = heartbeat_s
         self._lock = threading.Lock()
         self._coming: list[Client] = []
         self._clients: set[Client] = set()
@@ -124,6 +116,8 @@ class Streams:
         self._closing.set()
         if self._thread is not None:
             self._thread.join(_GOODBYE_S)
+        if self._wake is not None:
+            self._wake.close()
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -152,6 +146,8 @@ class Streams:
                 self._look()
         for client in list(self._clients):
             self._end(client, "shutdown")
+        selector.close()
+        woken.close()
 
     def _welcome(self, selector: selectors.BaseSelector) -> None:
         with self._lock:
@@ -194,7 +190,7 @@ class Streams:
                     self._drop(client)
                 continue
             self._tell(client)
-            if now - client.wrote_at >= self._heartbeat_s:
+            if now - client.wrote_at >= HEARTBEAT_S:
                 client.out += HEARTBEAT
                 self._send(client)
 

@@ -48,6 +48,13 @@ class Site:
         self.http.server_close()
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams that look after their clients more often than they would for a user."""
+    monkeypatch.setattr("app.streams.CHECK_S", 0.3)
+    monkeypatch.setattr("app.streams.HEARTBEAT_S", 0.5)
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     opened = Site(tmp_path)
