@@ -102,12 +102,13 @@ class Writer:
         self._thread.join(_CLOSE_S)
 
     def _run(self) -> None:
+        refused = False
         while not self._over:
             with self._news:
-                if not self._over and not self._unsent:
+                if not self._over and (refused or not self._unsent):
                     self._news.wait(_RETRY_S)
             try:
-                self._send()
+                refused = not self._send()
                 self._write()
                 self._keep_house()
             except Exception:  # a bug must not end the recording of what follows
@@ -117,7 +118,8 @@ class Writer:
 
     # --- to the cache -----------------------------------------------------------------------------
 
-    def _send(self) -> None:
+    def _send(self) -> bool:
+        """Give the cache what it has not; False while it is away, when asking again at once would be of no use."""
         while self._unsent:
             moment = self._unsent[0]
             try:
@@ -128,10 +130,11 @@ class Writer:
                 continue
             except CacheError:
                 self._write_unsent()
-                return
+                return False
             self._unsent.popleft()
             if added and not self._holds(moment):
                 self._unwritten.append(moment)
+        return True
 
     def _write_unsent(self) -> None:
         """While the cache is away nobody else can take over: the disk must not wait for it."""
