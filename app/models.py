@@ -74,9 +74,12 @@ class SchwabConnection(Model):
     rejected: dict[str, int] = Field(
         default_factory=dict, description="What was thrown away, counted by reason"
     )
-    writes_failed: int = Field(0, description="Writes that the cache did not take; each was made up for later")
+    writes_failed: int = Field(
+        0, description="Writes that the cache did not take; each was made up for later"
+    )
     clock_skew_s: float | None = Field(
-        None, description="How far this machine's clock is ahead of the broker's, in seconds; negative: behind"
+        None,
+        description="How far this machine's clock is ahead of the broker's, in seconds; negative: behind",
     )
     keys_used: int = 0
     keys_limit: int = 0
@@ -276,7 +279,9 @@ class GexPart(Model):
     spot: float | None
     as_of: datetime
     convention: ConventionModel
-    recorded: bool = Field(False, description="Whether this is what was recorded then, rather than the present")
+    recorded: bool = Field(
+        False, description="Whether this is what was recorded then, rather than the present"
+    )
 
 
 class GexNumbers(GexPart):

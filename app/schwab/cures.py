@@ -77,8 +77,8 @@ TROUBLES: dict[str, Trouble] = {
     ),
     "unknown_symbol": Trouble(
         "Schwab knows no such symbol.",
-        "Drop it or take it out of SYMBOLS, or correct it: indices go by names such as SPX and NDX, ETFs and stocks by their "
-        "ticker.",
+        "Drop it or take it out of SYMBOLS, or correct it: indices go by names such as SPX and NDX, ETFs and stocks by "
+        "their ticker.",
     ),
     "no_options": Trouble(
         "Schwab lists no options on this symbol.",
