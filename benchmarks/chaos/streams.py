@@ -128,8 +128,9 @@ def _cut_often(times: int) -> tuple[list[float], list[tuple[Keys, Keys]], int]:
             time.sleep(_STABLE_S)
             keys = streaming_keys(made)
             reconnects = status(made.store).reconnects
+            cut_ms = round(time.time() * 1000)
             made.schwab.cut(how)
-            back = partial(_is_back, made, reconnects, len(keys))
+            back = partial(_is_back, made, reconnects, len(keys), cut_ms)
             took.append(seconds_until(back, 30, "it is back"))
             now = streaming_keys(made)
             if now != keys:
@@ -144,9 +145,13 @@ def _all_stream(made: Site) -> bool:
     return loaded is not None and bool(loaded.chain.quotes.streaming.all())
 
 
-def _is_back(made: Site, reconnects: int, keys: int) -> bool:
-    """Whether it has connected again, and every key has delivered its image."""
-    return status(made.store).reconnects > reconnects and len(streaming_keys(made)) >= keys
+def _is_back(made: Site, reconnects: int, keys: int, cut_ms: int) -> bool:
+    """Whether it has connected again, and every key has delivered its image since the cut."""
+    loaded = made.store.load("AAPL")
+    if loaded is None or status(made.store).reconnects <= reconnects:
+        return False
+    quotes = loaded.chain.quotes
+    return int((quotes.streaming & (quotes.updated_ms >= cut_ms)).sum()) >= keys
 
 
 def streaming_keys(made: Site) -> frozenset[str]:
