@@ -272,6 +272,7 @@ def test_a_tab_out_of_sight_asks_nothing_and_claims_nothing_until_its_next_answe
         window.claims = [];
         new MutationObserver(() => window.claims.push(document.getElementById('page').dataset.state))
             .observe(document.getElementById('page'), {attributeFilter: ['data-state']});
+        document.addEventListener('visibilitychange', () => document.hidden && (window.claims = []));
         """
     )
     page.browser.driver.switch_to.new_window("tab")
@@ -345,8 +346,9 @@ def test_the_table_says_what_the_chart_draws(page: Page) -> None:
     strike = snapshot.levels.call_wall
     assert strike
     wanted = float(snapshot.strikes.net_gex[list(snapshot.strikes.strike).index(strike)])
-    rows = page.run("return [...document.querySelectorAll('#table-box tr')].map((row) => row.innerText)")
-    row = next(text for text in rows if text.startswith(f"{strike:,.0f}\t"))
+    all_rows = "return [...document.querySelectorAll('#table-box tr')].map((row) => row.innerText)"
+    start = f"{strike:,.0f}\t"
+    row = eventually(lambda: next((text for text in page.run(all_rows) if text.startswith(start)), ""), 15)
     assert billions(wanted) in row.replace("\u00a0", " ")
     saved = page.run("return gex.table.csv()").splitlines()
     assert saved[0].startswith("strike,")
