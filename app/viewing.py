@@ -22,12 +22,12 @@ class Viewed(Results):
 
     def get(self, symbol: str, params: Params | None = None) -> Result | None:
         """As Results.get. Raises NotShared."""
-        _require(symbol)
+        require_seen(symbol)
         return super().get(symbol, params)
 
     def version(self, symbol: str) -> Version | None:
         """As Results.version. Raises NotShared."""
-        _require(symbol)
+        require_seen(symbol)
         return super().version(symbol)
 
     def symbols(self) -> list[str]:
@@ -58,7 +58,8 @@ def require_everything() -> None:
         raise NotShared(not_shared(asking), cure="Choose another view.")
 
 
-def _require(symbol: str) -> None:
+def require_seen(symbol: str) -> None:
+    """Refuse a guest a symbol that isn't shared. Raises NotShared."""
     asking = visitor()
     if not asking.sees(symbol):
         raise NotShared(not_shared(asking), cure="Ask the owner for another link.")

@@ -64,13 +64,17 @@
   function renderPlain(plain) {
     const colors = gex.theme.tokens();
     const [width, height] = [box().clientWidth, Math.max(MIN_HEIGHT, box().clientHeight)];
-    const looks = JSON.stringify([plain, width, height, colors]);
+    // one that grows says itself what it looks like, and what it has in common with the one before
+    const looks = JSON.stringify([plain.look || plain, width, height, colors]);
+    const base = plain.base ? JSON.stringify([plain.id, plain.base, width, height, colors]) : "";
     if (looks === drawn.looks && drawn.listening === plot()) return;
     const { data, layout, frame } = gex.plain.figure(plain, width, height, colors);
-    Object.assign(drawn, { frame: null, shown: null, looks, size: frame });
+    const grows = base && base === drawn.base && drawn.listening === plot();
+    Object.assign(drawn, { frame: null, shown: null, looks, base, size: frame });
     document.getElementById("page").removeAttribute("data-zoomed");
     box().style.minHeight = `${frame.height}px`;
-    globalThis.Plotly.react(plot(), data, layout, CONFIG);
+    if (grows) gex.plain.grow(plot(), data, layout);
+    else globalThis.Plotly.react(plot(), data, layout, CONFIG);
     listen();
   }
 
@@ -90,7 +94,7 @@
     const layout = gex.layout.layout(frame, range, drawn.held, colors);
     layout.shapes = lines.shapes;
     layout.annotations.push(...lines.annotations);
-    Object.assign(drawn, { frame, looks, lines, painted: drawn.traces, shown: range, size: frame });
+    Object.assign(drawn, { frame, looks, base: "", lines, painted: drawn.traces, shown: range, size: frame });
     document.getElementById("page").toggleAttribute("data-zoomed", Boolean(drawn.zoom));
     box().style.minHeight = `${frame.height}px`;
     globalThis.Plotly.react(plot(), traces(frame, range, colors), layout, CONFIG);
@@ -218,6 +222,7 @@
       const [low, high] = [change["yaxis.range[0]"], change["yaxis.range[1]"]];
       if (gex.format.known(low) && gex.format.known(high)) gex.zoom.set([Math.max(0, low), high]);
     });
+    plot().on("plotly_click", (detail) => document.dispatchEvent(new CustomEvent("gex:point", { detail })));
     plot().on("plotly_doubleclick", () => (drawn.frame ? gex.zoom.set(null) : unzoom()));
   }
 

@@ -31,6 +31,7 @@
   function judge({ ack, answer, now, silent, status, refreshing }) {
     if (status === 401 || status === 403) return verdict("down", null, "You are no longer signed in.", "Signed out");
     if (silent > (status === null ? LINK_MS : REFUSED_MS)) return lost(now && now - silent, status);
+    if (answer?.past) return verdict("past", null, `What was recorded ${gex.past.when(answer.past)}, not live. L goes back to the present.`, "Recorded");
     if (!ack) return verdict("connecting", null, "Waiting for the server.");
     if (refreshing) return verdict("connecting", null, "What is shown is from before; the newest is being fetched.", "Refreshing");
     if (ack.problem) return verdict("down", null, ack.problem.message, ack.cache?.healthy === false ? "Cache down" : "Not shown");

@@ -129,7 +129,9 @@
   /** A picture -> the screen. */
   function draw(answer) {
     if (!answer || answer.seq < tab.firstSeq) return nothing();
-    const fresh = { ...answer, key: tab.key };
+    const joined = gex.timeView.received(answer, tab.answer);
+    if (!joined) return again() ?? nothing();
+    const fresh = { ...joined, key: tab.key };
     tab.answer = fresh;
     tab.etag = answer.etag;
     tab.drawnKey = tab.key;
@@ -145,13 +147,18 @@
       gex.status.notice(`The option chain of ${answer.symbol} holds nothing to show under this choice. Choose other expiries.`);
       return;
     }
-    gex.status.notice("");
+    gex.status.notice(answer.words || "");
     document.getElementById("page").dataset.drawn = "true";
+    document.getElementById("page").toggleAttribute("data-words", Boolean(answer.words));
     const query = answer.key.split("?")[1] || "";
     if (answer.levels) gex.tiles.update(answer, query);
     if (answer.summary) document.getElementById("summary").textContent = answer.summary;
+    if (answer.words && !answer.levels) gex.tiles.blank();
+    gex.past.show(answer);
+    gex.timeCards.update(answer);
     gex.cards.changed(answer.changed);
     gex.beside.update(answer);
+    if (answer.words) return;
     gex.table.update(answer);
     if (answer.stage) gex.stages[answer.stage]?.(document.getElementById("stage"), answer);
     else gex.chart.draw(answer, answer.key, gex.zoom.read(`?${query}`));

@@ -14,17 +14,18 @@
   const TOOLS = 150; // what the buttons take of a heading in the upper right corner
 
   /** The chart's size and panels in pixels: {width, height, narrow, margin, panels: [{...panel, x0, x1, y0, y1}]}. */
-  function frame({ grid, panels }, width, height) {
-    return width < NARROW ? stacked(panels, width) : placed(grid, panels, width, height);
+  function frame(plain, width, height) {
+    return width < NARROW ? stacked(plain.panels, width) : placed(plain, width, height);
   }
 
-  function placed([columns, rows], panels, width, height) {
-    const m = MARGIN;
-    const cell = { x: (width - m.l - m.r - GAP.x * (columns - 1)) / columns, y: (height - m.t - m.b - GAP.y * (rows - 1)) / rows };
+  /** `right` is room for words beside the panels, `gap` what stands between two rows of them; in pixels. */
+  function placed({ grid: [columns, rows], panels, right = MARGIN.r, gap = GAP.y }, width, height) {
+    const m = { ...MARGIN, r: right };
+    const cell = { x: (width - m.l - m.r - GAP.x * (columns - 1)) / columns, y: (height - m.t - m.b - gap * (rows - 1)) / rows };
     const box = (panel) => {
       const [column, row, wide, high] = panel.at;
-      const [x0, y0] = [m.l + column * (cell.x + GAP.x), m.t + row * (cell.y + GAP.y)];
-      return { ...panel, x0, y0, x1: x0 + wide * cell.x + (wide - 1) * GAP.x, y1: y0 + high * cell.y + (high - 1) * GAP.y };
+      const [x0, y0] = [m.l + column * (cell.x + GAP.x), m.t + row * (cell.y + gap)];
+      return { ...panel, x0, y0, x1: x0 + wide * cell.x + (wide - 1) * GAP.x, y1: y0 + high * cell.y + (high - 1) * gap };
     };
     return { width, height, narrow: false, margin: m, panels: panels.map(box) };
   }
@@ -43,7 +44,7 @@
   function themed(value, colors) {
     if (typeof value === "string") return value[0] === "$" ? color(value.slice(1), colors) : value;
     if (Array.isArray(value)) return value.map((part) => themed(part, colors));
-    if (!value || typeof value !== "object" || typeof value.bdata === "string") return value;
+    if (!value || typeof value !== "object" || typeof value.bdata === "string" || ArrayBuffer.isView(value)) return value;
     return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, themed(part, colors)]));
   }
 
@@ -60,7 +61,7 @@
     const result = {
       ...base(box, colors, plain.id),
       ...said,
-      annotations: [...box.panels.flatMap((panel) => titles(panel, box, colors)), ...(said.annotations || [])],
+      annotations: [...box.panels.flatMap((panel) => titles(panel, box, colors)), ...(said.annotations || []).map((note) => besides(note, box, colors))],
     };
     for (const panel of box.panels) {
       const [x, y] = [axisName(panel.x), axisName(panel.y)];
@@ -70,6 +71,12 @@
       result[y] = { ...axis(panel.y1 - panel.y0, 40, colors), ...said[y], domain: at.y, anchor: panel.x, fixedrange: box.narrow };
     }
     return result;
+  }
+
+  /** A note marked `beside` stands to the right of its panel, in the room that the plain asked for; where all is narrow, in it. */
+  function besides({ beside, ...note }, { narrow }, colors) {
+    if (!beside) return note;
+    return narrow ? { ...note, xanchor: "right", bgcolor: `${colors.card}cc` } : { ...note, xanchor: "left", xshift: 4 };
   }
 
   const base = (box, colors, id) => ({
@@ -142,5 +149,15 @@
     return { data: plain.data.map((trace) => themed(cued(trace, colors), colors)), layout: layout(plain, box, colors), frame: box };
   }
 
-  gex.plain = { figure };
+  const GROWING = ["x", "y", "z", "base", "marker.size"];
+
+  /** New values in a chart that is otherwise the same: nothing is laid out anew, and a zoom stays. */
+  function grow(plot, data, layout) {
+    const value = (trace, name) => name.split(".").reduce((part, key) => part?.[key], trace);
+    const changes = {};
+    for (const name of GROWING) changes[name] = data.map((trace) => value(trace, name));
+    globalThis.Plotly.update(plot, changes, { annotations: layout.annotations, "yaxis2.range": layout.yaxis2?.range }, data.map((_, i) => i));
+  }
+
+  gex.plain = { figure, grow };
 })();

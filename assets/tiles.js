@@ -141,7 +141,7 @@
       const fresh = gex.fresh.ofNumber(name, page, answer, now);
       if (tile.dataset.fresh !== fresh.state) tile.dataset.fresh = fresh.state;
       const old = gex.format.briefSpan(now - fresh.at);
-      text(tile.querySelector(".age"), fresh.state === "live" || fresh.state === "closed" ? "" : old);
+      text(tile.querySelector(".age"), ["live", "closed", "past"].includes(fresh.state) ? "" : old);
       tile.querySelector(".age").title = `As of ${gex.format.clock(fresh.at)}`;
     }
   }

@@ -25,6 +25,7 @@ from callbacks import compare
 from callbacks.facts import facts_of
 from callbacks.request import LiveRequest, read_request
 from callbacks.status import Bureau, Sessions, nobody
+from callbacks.time import Past
 from components import health
 from components.alerts import told as told_alerts
 from components.answer import answer
@@ -62,6 +63,7 @@ class Desk:
         self.chainless: dict[str, Callable[[], dict[str, Any]]] = {}
         if alerts is not None:
             self.chainless["status"] = Bureau(results, alerts, followed, sessions).view
+        self.past = Past(history) if history is not None else None
         self._trail = Trail(results.store, history)
         self._pictures: Latest[dict[str, Any]] = Latest(_PICTURES_KEPT)
 
@@ -128,6 +130,9 @@ def respond(desk: Desk, request: LiveRequest) -> Answered:
         if state.view in desk.chainless:
             require_everything()
             return Answered(ack, _without_chain(desk, state, request))
+        if desk.past is not None and (state.view == "time" or state.at_ms is not None):
+            answered = desk.past.day if state.view == "time" else desk.past.view
+            return Answered(ack, _tabled(answered(symbol, state, request), request))
         result = desk.results.get(symbol, state.params)
     except GexError as error:
         return Answered(ack | _problem(error), None)
@@ -151,6 +156,10 @@ def without_table(picture: dict[str, Any], wanted: bool | None) -> dict[str, Any
     return {name: part for name, part in picture.items() if name not in ("rows", "listed")} | {
         "tabled": False
     }
+
+
+def _tabled(picture: dict[str, Any] | None, request: LiveRequest) -> dict[str, Any] | None:
+    return picture and without_table(picture, request.table)
 
 
 def _comparison(desk: Desk, result: Result, state: PageState, request: LiveRequest) -> dict[str, Any] | None:

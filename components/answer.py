@@ -38,13 +38,13 @@ def answer(facts: Facts, state: PageState, crop: Crop | None = None) -> dict[str
     """
     shown = suggested_range(facts.snapshot)
     if shown is None:
-        return {"status": "empty", **times(facts), "quality": _quality(facts.snapshot)}
+        return {"status": "empty", **times(facts), "quality": quality(facts.snapshot)}
     wanted = crop or padded(state.price_range or shown)
     return {
         "status": "ok",
         **times(facts),
         "levels": levels(facts),
-        "quality": _quality(facts.snapshot),
+        "quality": quality(facts.snapshot),
         "range": list(shown),
         "crop": list(wanted),
         "dates": _dates(facts.chain),
@@ -58,14 +58,15 @@ def _dates(chain: Chain) -> list[str]:
     return [str(day) for day in np.unique(chain.contracts.expiry[alive])]
 
 
-def _quality(snapshot: Snapshot) -> dict[str, Any]:
-    quality = snapshot.quality
+def quality(snapshot: Snapshot) -> dict[str, Any]:
+    """How much of the chain the numbers rest on."""
+    counts = snapshot.quality
     return {
-        "contracts": quality.contracts,
-        "used": quality.used,
-        "coverage": known(quality.open_interest_coverage),
-        "confidence": known(quality.confidence),
-        "fallbacks": dict(quality.fallbacks),
-        "excluded": dict(quality.excluded),
-        "warnings": list(quality.warnings)[:8],
+        "contracts": counts.contracts,
+        "used": counts.used,
+        "coverage": known(counts.open_interest_coverage),
+        "confidence": known(counts.confidence),
+        "fallbacks": dict(counts.fallbacks),
+        "excluded": dict(counts.excluded),
+        "warnings": list(counts.warnings)[:8],
     }

@@ -60,6 +60,8 @@ def chips(symbol: str, state: PageState, dates: Iterable[str], followed: Iterabl
     if state.view == "volatility":
         groups.append(_group("Table", _choices(symbol, state, "by")))
     groups.append(_group("Convention", [_convention_menu(symbol, state)]))
+    if state.at_ms is None and state.view != "compare":
+        groups.append(_group("Time", [_look_back()]))
     if state.view == "greeks":
         groups.append(_explained(GREEK_WORDS))
     if state.ignored:
@@ -68,6 +70,11 @@ def chips(symbol: str, state: PageState, dates: Iterable[str], followed: Iterabl
         )
         groups.append(html.P(words, className="ignored", role="status"))
     return groups
+
+
+def _look_back() -> html.Button:
+    title = "Show what was recorded a minute ago, and step through the day (,)"
+    return html.Button("Look back", className="chip", title=title, **attributes({"data-past": "look"}))
 
 
 def _explained(words: Iterable[tuple[str, str]]) -> html.P:

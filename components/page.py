@@ -113,6 +113,13 @@ def _desk() -> list[Any]:
         html.Section([_tile(tile) for tile in TILES], id="strip", **attributes({"aria-label": "Levels"})),
         html.P(id="summary", className="unseen", **attributes({"aria-live": "off"})),
         html.Div(id="controls"),
+        html.Div(
+            id="past",
+            className="past",
+            hidden=True,
+            role="group",
+            **attributes({"aria-label": "Recorded moment"}),
+        ),
         html.Div(id="beside", className="beside", hidden=True),
         html.P(id="note", className="note", hidden=True),
         html.Section(
@@ -139,6 +146,7 @@ def _desk() -> list[Any]:
             className="card",
             **attributes({"aria-label": "Gamma exposure on one price axis"}),
         ),
+        html.Div(id="time-cards", className="cards"),
         html.Div(id="cards", className="cards"),
         html.Div(id="status-cards", className="cards"),
     ]
@@ -227,10 +235,12 @@ def _facts(title: str, id_: str, rows: tuple[tuple[str, str], ...]) -> html.Sect
 
 
 _KEYS = (
-    ("1 – 9", "views, as their titles say"),
+    ("1 – 9, H", "views, as their titles say"),
     ("/", "symbols"),
     ("[ ]", "expiry before, expiry after"),
     ("Space", "freeze and go on"),
+    (", .", "the recorded minute before, after"),
+    ("L", "back to live"),
     ("0", "price axis follows spot again"),
     ("A", "alerts"),
     ("T", "dark or light"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, quote
 
@@ -13,7 +13,16 @@ from app.gex.params import Bucket, Params, Side, Unit, Walls, Weight
 from app.market.symbols import canonical
 
 View = Literal[
-    "overview", "strikes", "surface", "profile", "greeks", "volatility", "expiries", "compare", "status"
+    "overview",
+    "strikes",
+    "surface",
+    "profile",
+    "greeks",
+    "volatility",
+    "expiries",
+    "time",
+    "compare",
+    "status",
 ]
 Show = Literal["net", "split", "absolute"]
 By = Literal["strike", "expiry"]
@@ -37,6 +46,8 @@ KEYS = {
 _MAX_DATES = 100
 _MAX_OTHERS = 3
 _MAX_QUERY = 4096
+_MINUTE_MS = 60_000
+_INSTANTS = ("at", "against")
 
 # The words that each choice may take, in the order in which the address names them; the first is the default.
 _WORDS: dict[str, tuple[str, ...]] = {
@@ -66,6 +77,9 @@ class PageState:
         others: the symbols that Compare shows beside this one; empty leaves the choice to it.
         join: whether Compare shows them side by side or added up on one price axis.
         price_range: the zoomed range of the price axis in $, None while it follows spot.
+        at_ms: the recorded minute that is shown in place of the present, ms since the epoch (UTC); None is the present.
+        against_ms: the minute that it is compared with in the Time view; None compares nothing.
+        day: the trading day of the Time view; None is that of `at_ms`, else the last recorded one.
         ignored: what the address said that means nothing, in words, for the reader.
     """
 
@@ -77,6 +91,9 @@ class PageState:
     others: tuple[str, ...] = ()
     join: Join = "apart"
     price_range: tuple[float, float] | None = None
+    at_ms: int | None = None
+    against_ms: int | None = None
+    day: date | None = None
     ignored: tuple[str, ...] = ()
 
     @classmethod
@@ -102,7 +119,12 @@ class PageState:
             parts["with"] = ",".join(self.others)
         if self.price_range:
             parts["range"] = ",".join(f"{price:g}" for price in self.price_range)
-        text = "&".join(f"{name}={quote(word, safe=',')}" for name, word in parts.items())
+        parts |= {
+            name: minute_text(ms) for name in _INSTANTS if (ms := getattr(self, f"{name}_ms")) is not None
+        }
+        if self.day:
+            parts["day"] = self.day.isoformat()
+        text = "&".join(f"{name}={quote(word, safe=',:')}" for name, word in parts.items())
         return f"?{text}" if text else ""
 
     def choice(self, name: str) -> str:
@@ -121,6 +143,10 @@ def _read(state: PageState, name: str, text: str) -> PageState:
         return replace(state, others=_others(text))
     if name == "range":
         return replace(state, price_range=_range(text))
+    if name in _INSTANTS:
+        return replace(state, **{f"{name}_ms": _minute(text)})  # type: ignore[arg-type]
+    if name == "day":
+        return replace(state, day=date.fromisoformat(text))
     if text not in _WORDS.get(name, ()):
         raise ValueError(name)
     value: Any = {name: text}
@@ -149,6 +175,20 @@ def _others(text: str) -> tuple[str, ...]:
     if len(found) > _MAX_OTHERS:
         raise ValueError(text)
     return found
+
+
+def minute_text(ms: int) -> str:
+    """A minute as the address writes it, UTC: `2026-11-24T18:42Z`."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%dT%H:%MZ}"
+
+
+def _minute(text: str) -> int:
+    """The begin of the minute that an instant lies in; UTC where it names no zone. Raises ValueError."""
+    instant = datetime.fromisoformat(text)
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    if not 2000 <= aware.year < 2200:
+        raise ValueError(text)
+    return int(aware.timestamp() * 1000) // _MINUTE_MS * _MINUTE_MS
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -30,10 +30,14 @@ def times(facts: Facts) -> dict[str, Any]:
 
 def levels(facts: Facts) -> dict[str, Any]:
     """The numbers of the levels strip."""
-    snapshot = facts.snapshot
-    found, quote = snapshot.levels, facts.chain.underlying
+    quote, spot = facts.chain.underlying, facts.snapshot.spot
     close = quote.close if quote.close and quote.close > 0 else None
-    change = snapshot.spot - close if snapshot.spot is not None and close else quote.change
+    return levels_of(facts.snapshot, spot - close if spot is not None and close else quote.change, close)
+
+
+def levels_of(snapshot: Snapshot, change: float | None = None, close: float | None = None) -> dict[str, Any]:
+    """The same of a snapshot whose change since the last close is known, or not."""
+    found = snapshot.levels
     return {
         "spot": snapshot.spot,
         "change": known(change),

@@ -66,6 +66,7 @@ VIEW_WORDS = {
     "greeks": ("Greeks", "Delta, vanna and charm exposure by strike or by expiry"),
     "volatility": ("Volatility", "The smile of each expiry, the term structure and the expected move"),
     "expiries": ("Expiries", "Every expiry with its forward, volatility and exposure"),
+    "time": ("Time", "Net GEX by strike over a recorded day, with spot and the levels through it"),
     "compare": ("Compare", "Up to four symbols side by side, or an index and its funds on one price axis"),
     "status": ("Status", "Feed, cache, engine and sessions, with the last hour's events"),
 }

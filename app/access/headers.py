@@ -56,6 +56,7 @@ def _page_policy(hashes: Sequence[str]) -> str:
             "default-src": ["'none'"],
             "script-src": ["'self'", *hashes],
             "style-src": ["'self'", *styles.HASHES],
+            "style-src-attr": ["'unsafe-hashes'", styles.ATTRIBUTE],
             "connect-src": ["'self'"],
             "img-src": ["'self'", "data:", "blob:"],
             "font-src": ["'self'", "data:"],

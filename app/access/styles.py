@@ -20,3 +20,6 @@ HASHES = (
     "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='",
     "'sha256-uDiOZWps1U7E8/0BTaQrclYMhVhRVE4dT0vb5X6nXOw='",
 )
+
+# The one style attribute that Plotly sets as text: it keeps a heatmap of even cells unsmoothed.
+ATTRIBUTE = "'sha256-AR/cKIZjWPcPmBUPDA6oti9XBiTbJvz0Cro2J1VzzS8='"

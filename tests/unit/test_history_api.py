@@ -15,15 +15,13 @@ from flask.testing import FlaskClient
 from app.__main__ import main
 from app.gex import expose, fit
 from app.gex.params import Params
-from app.history.files import Folder
-from app.history.row import Key, Origin, batch_of, day_of
 from app.market.calendar import to_ms
 from app.settings import get_settings
 from tests.chains import AS_OF, SPOT, Listed, rounded, synthetic
+from tests.recorded import MINUTE, record
 from tests.unit.test_gex_command import csv_chain
 from tests.webserver import make_server
 
-MINUTE = 60_000
 START = to_ms(AS_OF)
 SERIES = (Listed("SPXW", AS_OF.date()), Listed("SPX", datetime(2026, 11, 20).date(), "A", 10.0))  # noqa: DTZ001
 ROWS = 7
@@ -39,11 +37,7 @@ def chain_at(minute: int):  # type: ignore[no-untyped-def]
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seven minutes of SPX, the fourth missing."""
     place = tmp_path_factory.mktemp("data")
-    for minute in [m for m in range(ROWS + 1) if m != 3]:
-        surface = fit(chain_at(minute))
-        key = Key(START + minute * MINUTE)
-        day = Folder(place / "history").day("SPX", day_of(key))
-        day.write(key, batch_of(surface, expose(surface), Origin(key, epoch=1)))
+    record(place, [chain_at(m) for m in range(ROWS + 1) if m != 3])
     return place
 
 

@@ -1,0 +1,249 @@
+"""The Time view: a recorded day's net GEX by strike and minute, with its levels; packed small, drawn by assets/time_view.js.
+
+Minutes without a row aren't sent, and stay empty where they are drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.attribution import Attribution
+from app.gex.params import Params
+from app.gex.snapshot import Snapshot
+from app.market.calendar import EXCHANGE_TZ, OPEN, close_time, to_ms
+from components import figures
+from components.encode import typed
+from components.facts import known
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+MINUTE_MS = 60_000
+MOST_STRIKES = 240
+_HOUR_MS = 3_600_000
+_AROUND, _NEAR, _STEP = 0.012, 0.03, 0.005  # of the opening spot: margin, reach of levels, step of the edges
+_FULL = 98.5  # percentile of the sizes that takes full colour
+_LATE = 15  # minutes: index options trade so much longer than their shares
+_LINES = ("spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall")
+
+COLUMNS = (
+    {"id": "minute", "name": "Time", "as": "clock", "left": True},
+    {"id": "spot", "name": "Spot", "as": "price"},
+    {"id": "flip", "name": "Flip", "as": "price"},
+    {"id": "flip_low", "name": "Flip from", "as": "price"},
+    {"id": "flip_high", "name": "Flip to", "as": "price"},
+    {"id": "call_wall", "name": "Call wall", "as": "strike"},
+    {"id": "put_wall", "name": "Put wall", "as": "strike"},
+    {"id": "net_gex", "name": "Net GEX", "as": "dollars", "signed": True, "bar": True},
+    {"id": "regime", "name": "Regime", "left": True},
+)
+NAMES = (
+    ("spot", "Spot", "price"),
+    ("flip", "Flip", "price"),
+    ("call_wall", "Call wall", "strike"),
+    ("put_wall", "Put wall", "strike"),
+    ("net_gex", "Net GEX", "dollars"),
+    ("gross_gex", "Gross GEX", "gross"),
+)
+PARTS = (
+    ("spot", "Spot moved"),
+    ("volatility", "Volatilities moved"),
+    ("weight", "Open interest changed"),
+    ("expired", "Contracts expired"),
+    ("coverage", "Contracts newly or no longer priced"),
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Track:
+    """A day's minutes under a convention, ascending: t rows by k strikes.
+
+    Attributes:
+        minute_ms: begin of each, ms since the epoch (UTC), shape (t,).
+        lines: spot, flip, flip_low, flip_high, call_wall, put_wall in $, shape (t,) each, NaN unknown.
+        net: net GEX, $, shape (t,).
+        strike: ascending, shape (k,).
+        cells: net GEX by minute and strike, $, shape (t, k), NaN unknown.
+    """
+
+    minute_ms: I64
+    lines: Mapping[str, F64]
+    net: F64
+    strike: F64
+    cells: NDArray[np.floating[Any]]
+
+    def rows(self, first: int) -> Track:
+        """From one row on."""
+        lines = {name: values[first:] for name, values in self.lines.items()}
+        return Track(self.minute_ms[first:], lines, self.net[first:], self.strike, self.cells[first:])
+
+
+def turned(track: Track, calls: NDArray[Any], gross: F64, params: Params) -> Track:
+    """The naive rows, $ per 1 %, under another side and unit.
+
+    Args:
+        calls: the calls' part of the cells, shape (t, k).
+        gross: gross exposure, shape (t,).
+
+    Counting both sides long, the flip isn't known: it was found with puts held short.
+    """
+    lines, cells, net = dict(track.lines), track.cells, track.net
+    if params.side == "inverted":
+        cells, net = -cells, -net
+    if params.side == "long":
+        cells = 2 * calls - cells
+        net = gross
+        lines |= {name: np.full(len(net), np.nan) for name in ("flip", "flip_low", "flip_high")}
+    if params.unit == "per_point":
+        per = 1.0 / (0.01 * lines["spot"])
+        cells, net = cells * per[:, None], net * per
+    return Track(track.minute_ms, lines, net, track.strike, cells)
+
+
+def band(lines: Mapping[str, F64]) -> tuple[float, float]:
+    """The strikes that are worth showing, $: where spot went, with levels that stood near, widened to steps that last."""
+    spot = lines["spot"][np.isfinite(lines["spot"])]
+    if not len(spot):
+        return 0.0, float("inf")
+    unit = float(spot[0])
+    low, high = float(spot.min()), float(spot.max())
+    for name in ("flip", "call_wall", "put_wall"):
+        values = lines[name]
+        near = values[(values > low - _NEAR * unit) & (values < high + _NEAR * unit)]
+        low, high = float(near.min(initial=low)), float(near.max(initial=high))
+    step = _STEP * unit
+    low, high = low - _AROUND * unit, high + _AROUND * unit
+    return np.floor(low / step) * step, np.ceil(high / step) * step
+
+
+def nearest(strike: F64, middle: float) -> slice:
+    """At most MOST_STRIKES of them, those nearest to a price."""
+    if len(strike) <= MOST_STRIKES:
+        return slice(None)
+    first = int(np.clip(np.searchsorted(strike, middle) - MOST_STRIKES // 2, 0, len(strike) - MOST_STRIKES))
+    return slice(first, first + MOST_STRIKES)
+
+
+def frame(day: date, minute_ms: I64) -> dict[str, Any]:
+    """The time axis: the session, and whole hours beyond it where there are rows; ms since the epoch (UTC).
+
+    `shift` is what turns an instant into exchange time.
+    """
+    begin, end = _instant(day, OPEN), _instant(day, close_time(day)) + _LATE * MINUTE_MS
+    if len(minute_ms):
+        first, last = int(minute_ms[0]), int(minute_ms[-1])
+        if last < begin or first >= end:
+            begin, end = first // _HOUR_MS * _HOUR_MS, first // _HOUR_MS * _HOUR_MS + 2 * _HOUR_MS
+        begin = min(begin, first // _HOUR_MS * _HOUR_MS) if first < begin else begin
+        end = max(end, (last // _HOUR_MS + 1) * _HOUR_MS) if last >= end else end
+    noon = datetime.combine(day, time(12), EXCHANGE_TZ).utcoffset()
+    shift = 0 if noon is None else round(noon.total_seconds() * 1000)
+    return {"day": day.isoformat(), "begin": begin, "end": end, "shift": shift}
+
+
+def noon(day: date) -> int:
+    """Noon of a day in New York, ms since the epoch (UTC)."""
+    return _instant(day, time(12))
+
+
+def _instant(day: date, at: time) -> int:
+    return to_ms(datetime.combine(day, at, EXCHANGE_TZ))
+
+
+def whole(track: Track, day: date, params: Params) -> dict[str, Any]:
+    """An answer's `time` with every minute."""
+    full = _full(track)
+    scale, cell = figures.scale_for(_largest(track.net)), figures.scale_for(_largest(track.cells))
+    return {
+        **frame(day, track.minute_ms),
+        "title": cell.title("Net GEX by strike over time", params.unit),
+        "below": scale.title("Net GEX", params.unit),
+        "divisor": scale.divisor,
+        "cell": cell.divisor,
+        "full": full or 1.0,
+        "strike": typed(track.strike),
+        **columns(track),
+    }
+
+
+def shape(track: Track, day: date) -> str:
+    """What a tab's picture must have in common with this one, so that new minutes can be added to it."""
+    scales = [figures.scale_for(_largest(values)) for values in (track.net, track.cells)]
+    strikes = hashlib.blake2b(track.strike.tobytes(), digest_size=9).hexdigest()
+    return f"{frame(day, track.minute_ms)} {strikes} {scales} {_power(track)}"
+
+
+def _largest(values: NDArray[Any]) -> float:
+    """The largest size that is known, 0 where none is."""
+    return float(np.nanmax(np.abs(values), initial=0.0))
+
+
+def _power(track: Track) -> int:
+    """The full colour's size to a power of two: where it grows out of it, all is coloured anew."""
+    full = _full(track)
+    return round(math.log2(full)) if full > 0 else 0
+
+
+def _full(track: Track) -> float:
+    sizes = np.abs(track.cells[np.isfinite(track.cells)])
+    return float(np.percentile(sizes, _FULL)) if len(sizes) else 0.0
+
+
+def columns(track: Track) -> dict[str, Any]:
+    """Some minutes: what is sent of those that are new, too."""
+    unit = _largest(track.cells) / 32_000 or 1.0
+    cells = np.where(np.isfinite(track.cells), np.round(track.cells / unit), -32_768).astype("<i2")
+    return {
+        "minutes": (track.minute_ms // MINUTE_MS).tolist(),
+        **{name: typed(track.lines[name]) for name in _LINES},
+        "net": typed(track.net),
+        "unit": unit,
+        "cells": {"dtype": "i2", "bdata": b64encode(cells.tobytes()).decode()},
+    }
+
+
+def summary(symbol: str, day: date, track: Track) -> str:
+    """One sentence on what is drawn."""
+    if not len(track.minute_ms):
+        return f"{symbol}: nothing is recorded of {day:%b %d, %Y}."
+    spot, net = track.lines["spot"], known(float(track.net[-1]))
+    moved = ", ".join(f"{value:,.2f}" for value in (spot[0], spot[-1]))
+    words = "unknown" if net is None else figures.words_of(net)
+    return f"{symbol} on {day:%b %d, %Y}: {len(spot)} recorded minutes; first and last spot {moved}; last net GEX {words}."
+
+
+def calendar(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The recorded days with their closing levels, the newest first."""
+    names = ("spot", "flip", "call_wall", "put_wall", "net_gex", "max_pain", "minutes")
+    return [
+        {"day": row["day"].isoformat(), "last": to_ms(row["last"]), **{name: row[name] for name in names}}
+        for row in reversed(rows)
+    ]
+
+
+def change(then: Snapshot | None, now: Snapshot | None, parts: Attribution | None) -> dict[str, Any]:
+    """Two recorded moments beside each other, and where the change of net GEX comes from; None is unknown."""
+    sides = [None if one is None else {"at": one.as_of_ms} | _levels(one) for one in (then, now)]
+    told = None
+    if parts is not None:
+        told = [{"name": name, "value": known(getattr(parts, id_))} for id_, name in PARTS]
+    return {
+        "names": [{"id": id_, "name": name, "as": how} for id_, name, how in NAMES],
+        "then": sides[0],
+        "now": sides[1],
+        "parts": told,
+    }
+
+
+def _levels(snapshot: Snapshot) -> dict[str, float | None]:
+    found = {id_: getattr(snapshot.levels, id_) for id_, _, _ in NAMES[1:]}
+    return {"spot": known(snapshot.spot), **{id_: known(value) for id_, value in found.items()}}
