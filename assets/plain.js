@@ -149,13 +149,12 @@
     return { data: plain.data.map((trace) => themed(cued(trace, colors), colors)), layout: layout(plain, box, colors), frame: box };
   }
 
-  const GROWING = ["x", "y", "z", "base", "marker.size"];
+  const GROWING = ["x", "y", "z", "text"];
 
   /** New values in a chart that is otherwise the same: nothing is laid out anew, and a zoom stays. */
   function grow(plot, data, layout) {
-    const value = (trace, name) => name.split(".").reduce((part, key) => part?.[key], trace);
     const changes = {};
-    for (const name of GROWING) changes[name] = data.map((trace) => value(trace, name));
+    for (const name of GROWING) changes[name] = data.map((trace) => trace[name]);
     globalThis.Plotly.update(plot, changes, { annotations: layout.annotations, "yaxis2.range": layout.yaxis2?.range }, data.map((_, i) => i));
   }
 

@@ -105,8 +105,8 @@
     const axis = { type: "date", range: [time.begin + time.shift, time.end + time.shift], tickformat: "%H:%M", hoverformat: "%H:%M" };
     const [low, high] = [grid.strike[0] - grid.step / 2, grid.strike.at(-1) + grid.step / 2];
     const prices = grid.strike.length ? [low, high] : [0, 1];
-    const net = Float32Array.from(grid.lines.net, (value) => value / time.divisor);
-    const seen = net.filter(Number.isFinite);
+    const sums = Float32Array.from(grid.lines.net, (value) => value / time.divisor);
+    const seen = sums.filter(Number.isFinite);
     grid.range = gex.axis.hold(grid.range, Math.min(0, ...seen), Math.max(0, ...seen));
     const notes = labels(grid, prices);
     return {
@@ -115,11 +115,11 @@
         { id: "strikes", title: time.title, below: "", at: [0, 0, 1, 3], x: "x", y: "y", legend: false },
         { id: "net", title: `${time.below}: long gamma above 0, short gamma below`, below: "Time, ET", at: [0, 3, 1, 1], x: "x2", y: "y2", legend: false },
       ],
-      data: [heat(grid, x), band(grid, x), ...levels(grid, x), bars(x, net, "positive"), bars(x, net, "negative")],
+      data: [heat(grid, x), band(grid, x), ...levels(grid, x), ...net(x, sums)],
       layout: {
         xaxis: { ...axis, showticklabels: false }, yaxis: { range: prices, tickformat: ",~f" },
         xaxis2: { ...axis, matches: "x" }, yaxis2: { range: grid.range, zeroline: true, tickformat: ",~r" },
-        shapes: [...mark("at", "$text", time), ...mark("against", "$muted", time)], annotations: notes, bargap: 0,
+        shapes: [...mark("at", "$text", time), ...mark("against", "$muted", time)], annotations: notes,
       },
     };
   }
@@ -141,38 +141,75 @@
     };
   }
 
-  /** The flip's band as bars from its lower to its upper end: a gap stays one. */
-  function band(grid, x) {
-    const { flip_low, flip_high } = grid.lines;
-    return {
-      ...common("strikes", "x", "y"), type: "bar", x, base: flip_low, y: flip_high.map((high, i) => high - flip_low[i]), width: MINUTE,
-      marker: { color: "$flip40", line: { width: 0 } }, hoverinfo: "skip",
-    };
+  /** Where it is known, each of these values as a flat stretch of its minute, joined to its neighbours; null at every gap. */
+  function stepped(x, values) {
+    const [half, found] = [MINUTE / 2, { x: [], y: [] }];
+    values.forEach((value, i) => {
+      if (!Number.isFinite(value)) return;
+      if (i && !Number.isFinite(values[i - 1])) push(found, null, null);
+      push(found, x[i] - half, value);
+      push(found, x[i] + half, value);
+    });
+    return found;
   }
+
+  function push({ x, y }, at, value) {
+    x.push(at);
+    y.push(value);
+  }
+
+  /** The area between two values of each minute, as one outline for every stretch without a gap. */
+  function outline(x, low, high) {
+    const [half, found] = [MINUTE / 2, { x: [], y: [] }];
+    const known = (i) => Number.isFinite(low[i]) && Number.isFinite(high[i]);
+    for (let first = 0; first < x.length; first++) {
+      if (!known(first)) continue;
+      let last = first;
+      while (last + 1 < x.length && known(last + 1)) last++;
+      if (found.x.length) push(found, null, null);
+      for (let i = first; i <= last; i++) for (const side of [-half, half]) push(found, x[i] + side, high[i]);
+      for (let i = last; i >= first; i--) for (const side of [half, -half]) push(found, x[i] + side, low[i]);
+      first = last;
+    }
+    return found;
+  }
+
+  const area = (place, shape, color) => ({ ...place, ...shape, type: "scatter", mode: "lines", line: { width: 0 }, fill: "toself", fillcolor: color, hoverinfo: "skip" });
+
+  const band = ({ lines }, x) => area(common("strikes", "x", "y"), outline(x, lines.flip_low, lines.flip_high), "$flip40");
 
   const MARKS = [["call_wall", "Call wall", "$positive"], ["put_wall", "Put wall", "$negative"], ["flip", "Flip", "$flip"], ["spot", "Spot", "$spot"]];
   const STROKES = { flip: { width: 1.6, dash: "9px,5px" }, spot: { width: 1.8, dash: "solid" } };
 
+  /** Every line is one path: a mark for each minute would cost as much as all the rest. */
   function levels(grid, x) {
-    return MARKS.flatMap(([name, word, color]) => (name in STROKES ? [path(grid, x, name, word, color)] : steps(grid, x, name, word, color)));
+    return MARKS.flatMap(([name, word, color]) => (name in STROKES ? [path(grid, x, name, word, color)] : wall(grid, x, name, word, color)));
   }
 
   function path(grid, x, name, word, color) {
-    const y = grid.lines[name];
-    // a minute alone between gaps is no line: it gets a point
-    const lone = Array.from(y, (value, i) => (Number.isFinite(value) && !Number.isFinite(y[i - 1]) && !Number.isFinite(y[i + 1]) ? 5 : 0));
-    return {
-      ...common("strikes", "x", "y"), type: "scatter", mode: "lines+markers", name: word, x, y, connectgaps: false,
-      line: { color, ...STROKES[name] }, marker: { color, size: lone, line: { width: 0 } },
-      hovertemplate: `<b>${word}</b> %{y:,.2f}  %{x} ET<extra></extra>`,
-    };
+    const hovertemplate = `<b>${word}</b> %{y:,.2f}  %{x} ET<extra></extra>`;
+    return { ...common("strikes", "x", "y"), ...joined(x, grid.lines[name]), type: "scatter", mode: "lines", name: word, connectgaps: false, line: { color, ...STROKES[name] }, hovertemplate };
+  }
+
+  /** Values joined from minute to minute; one that stands alone between gaps is as long as its minute. */
+  function joined(x, values) {
+    const found = { x: [], y: [] };
+    values.forEach((value, i) => {
+      if (!Number.isFinite(value)) return;
+      const [before, after] = [Number.isFinite(values[i - 1]), Number.isFinite(values[i + 1])];
+      if (!before && found.x.length) push(found, null, null);
+      if (!before && !after) push(found, x[i] - MINUTE / 2, value);
+      push(found, x[i], value);
+      if (!before && !after) push(found, x[i] + MINUTE / 2, value);
+    });
+    return found;
   }
 
   /**
    * A wall stands on one strike or another, never between them: a line from when it came to when it went, each time. Its
    * strike has its own colour, so the line is cased.
    */
-  function steps(grid, x, name, word, color) {
+  function wall(grid, x, name, word, color) {
     const found = runs(grid.lines[name]);
     const half = MINUTE / 2;
     const line = {
@@ -198,13 +235,17 @@
     return found;
   }
 
-  function bars(x, net, sign) {
-    const side = sign === "positive" ? 1 : -1;
-    return {
-      ...common("net", "x2", "y2"), type: "bar", x, y: net.map((value) => (side * value > 0 ? value : NaN)), width: MINUTE,
-      marker: { color: `$${sign}`, line: { width: 0 } },
-      hovertemplate: `%{x} ET<br>%{y:+.3~g}, ${sign === "positive" ? "long gamma (dealers damp moves)" : "short gamma (dealers amplify moves)"}<extra></extra>`,
-    };
+  /** Net exposure: an area for each sign, and a line that answers the pointer. */
+  function net(x, values) {
+    const place = common("net", "x2", "y2");
+    const zero = values.map(() => 0);
+    const line = stepped(x, values);
+    const words = line.y.map((value) => (value === null ? "" : value > 0 ? "long gamma (dealers damp moves)" : "short gamma (dealers amplify moves)"));
+    return [
+      area(place, outline(x, zero, values.map((value) => Math.max(0, value))), "$positive"),
+      area(place, outline(x, zero, values.map((value) => Math.min(0, value))), "$negative"),
+      { ...place, ...line, text: words, type: "scatter", mode: "lines", connectgaps: false, line: { color: "$text", width: 1 }, hovertemplate: "%{x} ET<br>%{y:+.3~g}, %{text}<extra></extra>" },
+    ];
   }
 
   /** The lines' names with their last values, at the right edge and apart from each other. */

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from datetime import time as clock_time
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,6 +33,7 @@ from components.time_view import Track
 
 T = TypeVar("T")
 
+NOON = clock_time(12)
 _FRESH_S = 2.0
 _KEPT = 64
 _DAY_MS = 86_400_000
@@ -154,26 +156,28 @@ class Past:
         }
         first = _had(asked, track)
         if first is not None:
-            return {
-                **head,
-                "more": time_view.columns(track.rows(first)),
-                "days": time_view.calendar(days[-1:]),
-            }
-        return {**head, **self._whole(asked, track, days)}
-
-    def _whole(self, asked: _Asked, track: Track, days: list[dict[str, Any]]) -> dict[str, Any]:
-        made: dict[str, Any] = {
+            more, told = time_view.columns(track.rows(first)), time_view.calendar(days[-1:])
+            return {**head, **self._pointed(asked, track), "more": more, "days": told}
+        return {
+            **head,
+            **self._pointed(asked, track),
             "time": time_view.whole(track, asked.day, asked.state.params),
             "columns": list(time_view.COLUMNS),
             "days": time_view.calendar(days),
         }
+
+    def _pointed(self, asked: _Asked, track: Track) -> dict[str, Any]:
+        """What belongs to the minute that is pointed at: the slider in the past, and a comparison where one is asked for."""
         at_ms = asked.state.at_ms
         shown = at_ms if at_ms is not None else int(track.minute_ms[-1]) if len(track.minute_ms) else None
-        if not asked.going_on and shown is not None:
-            made["past"] = self._bar(asked.symbol, shown) | {"whole_day": at_ms is None}
-        if asked.state.against_ms is not None and shown is not None:
-            made["change"] = self._change(asked.symbol, asked.state.against_ms, shown)
-        return made
+        if shown is None:
+            return {}
+        found: dict[str, Any] = {}
+        if not asked.going_on:
+            found["past"] = self._bar(asked.symbol, shown) | {"whole_day": at_ms is None}
+        if asked.state.against_ms is not None:
+            found["change"] = self._change(asked.symbol, asked.state.against_ms, shown)
+        return found
 
     def _change(self, symbol: str, against_ms: int, at_ms: int) -> dict[str, Any]:
         first, second = sorted((against_ms, at_ms))
@@ -190,7 +194,7 @@ class Past:
 
     def _track(self, symbol: str, day: date, state: PageState) -> tuple[Track, str]:
         """A day's minutes, and what a picture of them must have in common with another to be added to it."""
-        start = time_view.noon(day) - _DAY_MS // 2
+        start = time_view.instant(day, NOON) - _DAY_MS // 2
         grid = self._history.strikes(symbol, start, start + _DAY_MS, bucket=state.params.bucket)
         grid = grid.take(np.array([exchange_day(int(at)) == day for at in grid.minute_ms], bool))
         names = ("spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall")

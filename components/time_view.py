@@ -138,7 +138,7 @@ def frame(day: date, minute_ms: I64) -> dict[str, Any]:
 
     `shift` is what turns an instant into exchange time.
     """
-    begin, end = _instant(day, OPEN), _instant(day, close_time(day)) + _LATE * MINUTE_MS
+    begin, end = instant(day, OPEN), instant(day, close_time(day)) + _LATE * MINUTE_MS
     if len(minute_ms):
         first, last = int(minute_ms[0]), int(minute_ms[-1])
         if last < begin or first >= end:
@@ -150,12 +150,8 @@ def frame(day: date, minute_ms: I64) -> dict[str, Any]:
     return {"day": day.isoformat(), "begin": begin, "end": end, "shift": shift}
 
 
-def noon(day: date) -> int:
-    """Noon of a day in New York, ms since the epoch (UTC)."""
-    return _instant(day, time(12))
-
-
-def _instant(day: date, at: time) -> int:
+def instant(day: date, at: time) -> int:
+    """A time of a day in New York, ms since the epoch (UTC)."""
     return to_ms(datetime.combine(day, at, EXCHANGE_TZ))
 
 

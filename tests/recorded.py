@@ -26,5 +26,8 @@ def record(data_dir: Path, chains: Iterable[Chain], *, epoch: int = 1) -> None:
         change = attribute(before, surface) if before else None
         since = before.chain.as_of_ms if before else None
         batch = batch_of(surface, expose(surface), Origin(key, epoch, (), change, since))
-        Folder(data_dir / "history").day(chain.symbol, day_of(key)).write(key, batch)
+        day = Folder(data_dir / "history").day(chain.symbol, day_of(key))
+        day.write(key, batch)
+        if len(day.loose()) >= 30:
+            day.merge()
         before = surface

@@ -16,6 +16,7 @@ from benchmarks.ui.live import first_visit, live_tab
 from benchmarks.ui.looks import accessible, widths
 from benchmarks.ui.table import Row, write
 from benchmarks.ui.tabs import many_tabs
+from benchmarks.ui.time_view import time_view
 from tests.product import Running, started
 from tests.support import eventually
 
@@ -42,7 +43,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ui", description=__doc__)
-    parser.add_argument("--rows", default="1,2,3,4,5,6,7,8,9", help="figures to measure")
+    parser.add_argument("--rows", default="1,2,3,4,5,6,7,8,9,11", help="figures to measure")
     parser.add_argument("--seconds", type=float, default=60, help="how long one live tab is watched")
     parser.add_argument("--updates", type=int, default=20_000, help="pictures that the endurance run draws")
     parser.add_argument("--minutes", type=float, default=10, help="how long the 200 tabs ask")
@@ -64,6 +65,7 @@ def _plan(browser: Browser, chosen: argparse.Namespace, folder: Path) -> list[Ca
         ({9}, with_product(lambda product: [widths(browser, product, folder)])),
         ({6}, with_product(lambda product: [many_tabs(product, 200, 60 * chosen.minutes)])),
         ({5}, lambda: [endurance(browser, chosen.updates)]),
+        ({11}, lambda: [time_view(browser)]),
     ]
     return [measure for numbers, measure in plan if numbers & wanted]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from components.state import VIEWS
 from tests.browser.conftest import Desk
 from tests.looks import faults
+from tests.recorded import MINUTE, record
 from tests.support import eventually
 
 pytestmark = pytest.mark.browser
@@ -37,12 +39,23 @@ def tab(chromium: Browser, desk: Desk) -> Iterator[Page]:
     context.close()
 
 
+@pytest.fixture(autouse=True)
+def recorded(desk: Desk) -> None:
+    """Two minutes that were recorded before the close."""
+    chain = desk.chain
+    earlier = [replace(chain, as_of_ms=chain.as_of_ms - n * MINUTE) for n in (2, 1)]
+    record(desk.services.settings.data_dir, earlier)
+
+
 def opened(tab: Page, desk: Desk, view: str) -> None:
     tab.goto(f"{desk.url}/gex/SPX?view={view}")
     eventually(lambda: tab.evaluate(_THERE), 30, f"{view} is there")
 
 
-@pytest.mark.parametrize("view", VIEWS)
+PAST = ("overview&at=2024-01-07T15:51Z", "time&at=2024-01-07T15:51Z&against=2024-01-07T15:50Z")
+
+
+@pytest.mark.parametrize("view", VIEWS + PAST)
 def test_no_view_scrolls_sideways_or_lays_words_on_words(tab: Page, desk: Desk, view: str) -> None:
     opened(tab, desk, view)
     for width in WIDTHS:
@@ -55,7 +68,7 @@ def test_no_view_scrolls_sideways_or_lays_words_on_words(tab: Page, desk: Desk, 
 def test_no_view_has_a_barrier_that_axe_finds(tab: Page, desk: Desk, theme: str) -> None:
     tab.emulate_media(color_scheme=theme)
     found: list[str] = []
-    for view in VIEWS:
+    for view in VIEWS + PAST:
         opened(tab, desk, view)
         for violation in Axe().run(tab).response["violations"]:
             targets = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
