@@ -50,7 +50,6 @@ class _Terms:
     """The contracts in one sum, shape (n,) each."""
 
     row: I64
-    symbol: NDArray[np.bytes_]
     strike: F64
     weight: F64
     carry: F64
@@ -65,12 +64,7 @@ def attribute(before: Surface, after: Surface, params: Params | None = None) -> 
     """Split the change of net GEX from one surface of an underlying to a later one. Contracts are matched by symbol."""
     params = params or Params()
     old, new = _terms(before, params), _terms(after, params)
-    if (
-        before.chain.contracts is after.chain.contracts
-    ):  # rows are numbers: six times as fast to match as symbols
-        _, at_old, at_new = np.intersect1d(old.row, new.row, assume_unique=True, return_indices=True)
-    else:
-        _, at_old, at_new = np.intersect1d(old.symbol, new.symbol, return_indices=True)
+    at_old, at_new = _matched(before, old, after, new)
     kept, now = old.take(at_old), new.take(at_new)
     unit, unit_now = unit_factor(before, params), unit_factor(after, params)
     start = unit * _sum(kept, before.spot, kept, kept)
@@ -84,8 +78,7 @@ def attribute(before: Surface, after: Surface, params: Params | None = None) -> 
     if not (len(old.row) and len(new.row)):
         ends = [total if len(t.row) else math.nan for total, t in ((total_before, old), (total_after, new))]
         return Attribution(*ends, *[math.nan] * 5)
-    gone = old.take(np.setdiff1d(np.arange(len(old.row)), at_old))
-    gained = new.take(np.setdiff1d(np.arange(len(new.row)), at_new))
+    gone, gained = old.take(_others(old, at_old)), new.take(_others(new, at_new))
     settled = before.chain.contracts.settle_ms[gone.row] <= after.chain.as_of_ms
     expired, lost = gone.take(np.flatnonzero(settled)), gone.take(np.flatnonzero(~settled))
     return Attribution(
@@ -98,6 +91,27 @@ def attribute(before: Surface, after: Surface, params: Params | None = None) -> 
         coverage=unit_now * _sum(gained, after.spot, gained, gained)
         - unit * _sum(lost, before.spot, lost, lost),
     )
+
+
+def _matched(before: Surface, old: _Terms, after: Surface, new: _Terms) -> tuple[I64, I64]:
+    """Where the contracts that both have stand in each."""
+    contracts = before.chain.contracts
+    if contracts is after.chain.contracts:  # rows are numbers: far faster to match than symbols
+        place = np.full(len(contracts.strike), -1, np.int64)
+        place[new.row] = np.arange(len(new.row))
+        at_new = place[old.row]
+        at_old = np.flatnonzero(at_new >= 0)
+        return at_old, at_new[at_old]
+    symbols = contracts.symbol[old.row], after.chain.contracts.symbol[new.row]
+    _, at_old, at_new = np.intersect1d(*symbols, return_indices=True)
+    return at_old, at_new
+
+
+def _others(terms: _Terms, at: I64) -> I64:
+    """All places but these."""
+    other = np.ones(len(terms.row), bool)
+    other[at] = False
+    return np.flatnonzero(other)
 
 
 def scenario(surface: Surface, spot_shifts: F64, vol_shifts: F64, params: Params | None = None) -> F64:
@@ -148,7 +162,6 @@ def _of_legs(surface: Surface, legs: Legs) -> _Terms:
     )
     return _Terms(
         row=rows,
-        symbol=surface.chain.contracts.symbol[rows],
         strike=layout.strike[nodes],
         weight=np.concatenate([leg.weight[leg.used] for leg in legs]),
         carry=surface.node_forward[nodes] / surface.spot,
