@@ -11,7 +11,7 @@ from app.gex.params import Params
 from app.gex.snapshot import Snapshot
 from app.gex.surface import Surface
 from app.market.chain import Chain
-from components import expiries, panels, surfaces
+from components import expiries, panels, surfaces, volatility
 from components.answer import quality
 from components.axis import padded, suggested_range
 from components.facts import Crop, Facts, Parts
@@ -23,7 +23,6 @@ Make = Callable[[Facts, PageState, Crop], Parts]
 _PRESENT = "Go back to live (L) to see it."
 NOT_RECORDED: dict[View, str] = {
     "greeks": "Delta, vanna and charm exposure by strike aren't recorded; their totals are, and REST has them.",
-    "volatility": "Smiles aren't recorded. The Expiries view has each date's recorded volatilities.",
     "compare": "Comparisons show the present only.",
 }
 
@@ -103,6 +102,7 @@ _PARTS: dict[View, Make] = {
     "surface": surfaces.surface,
     "profile": panels.profile,
     "expiries": expiries.view,
+    "volatility": lambda facts, _state, _crop: volatility.recorded(facts.snapshot),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -78,6 +78,18 @@ def view(facts: Facts, state: PageState, crop: Crop) -> Parts:
     panels = [_smile(shown), _residuals(shown), _term(rows, snapshot), _cone(rows, snapshot)]
     table = _term_table(every, snapshot) if state.by == "expiry" else _smile_table(shown)
     return {"plain": plain("volatility", (2, 2), panels), "summary": summary(snapshot), **table}
+
+
+def recorded(snapshot: Snapshot) -> Parts:
+    """What is kept of a past minute: the term structure and the cone; smiles aren't recorded."""
+    rows = snapshot.expiries
+    panels = [
+        replace(_term(rows, snapshot), at=(0, 0, 1, 1)),
+        replace(_cone(rows, snapshot), at=(1, 0, 1, 1)),
+    ]
+    note = "Smiles aren't recorded: each date's volatility at the money and its expected move are."
+    table = _term_table([], snapshot)
+    return {"plain": plain("term", (2, 1), panels), "summary": summary(snapshot), "note": note, **table}
 
 
 def _in_choice(found: Iterable[Smile], snapshot: Snapshot) -> list[Smile]:

@@ -126,7 +126,6 @@ def test_the_slider_knows_the_days_beside(tab: Tab) -> None:
         ("&weight=volume", "open interest"),
         ("&expiries=2026-10-16", "Single dates"),
         ("&view=greeks", "aren't recorded"),
-        ("&view=volatility", "aren't recorded"),
         ("&view=compare", "present only"),
         ("&view=surface&measure=vex", "only gamma exposure is recorded"),
         ("&view=profile&side=long", "can't be turned"),
@@ -137,6 +136,16 @@ def test_what_the_record_does_not_hold_is_said(tab: Tab, choice: str, word: str)
     shown = tab.sees(f"?at=2026-10-16T17:05Z{choice}")
     assert word in shown["words"]
     assert not any(shown.get(part) for part in ("panels", "plain", "time", "rows"))
+
+
+def test_the_recorded_term_structure_is_drawn_without_smiles(tab: Tab) -> None:
+    shown = tab.sees("?view=volatility&at=2026-10-16T17:05Z")
+    truth = expose(fit(chain_at(5)))
+    assert [panel["id"] for panel in shown["plain"]["panels"]] == ["term", "cone"]
+    assert "Smiles aren't recorded" in shown["note"]
+    assert [row["sigma"] for row in shown["rows"]] == [
+        pytest.approx(row.sigma_move, rel=1e-6) for row in truth.expiries
+    ]
 
 
 def test_nothing_recorded_at_all_is_said(tmp_path: Path) -> None:
