@@ -9,19 +9,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from datetime import time as clock_time
+from datetime import date
 from typing import Any, TypeVar
-
-import numpy as np
-import pyarrow as pa
 
 from app.errors import HistoryError
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
 from app.history.moment import Moment
 from app.history.reader import MINUTE_MS, History
-from app.market.calendar import exchange_day
+from app.history.track import Track, track_of
+from app.market.calendar import exchange_day, to_ms
 from app.trail import Point, point
 from app.viewing import require_seen
 from callbacks.request import LiveRequest
@@ -29,14 +26,11 @@ from components import time_view
 from components.changes import changes
 from components.past import NOTHING_THEN, past_answer, unrecorded
 from components.state import PageState
-from components.time_view import Track
 
 T = TypeVar("T")
 
-NOON = clock_time(12)
 _FRESH_S = 2.0
 _KEPT = 64
-_DAY_MS = 86_400_000
 _HOUR_MS = 75 * MINUTE_MS
 
 
@@ -85,24 +79,8 @@ class Past:
         }
 
     def _bar(self, symbol: str, at_ms: int) -> dict[str, Any]:
-        """What the slider needs: the day's recorded minutes as runs, and its neighbours."""
-        day = exchange_day(at_ms)
-        known = [row["day"] for row in self._days(symbol)]
-        before = [other for other in known if other < day]
-        after = [other for other in known if other > day]
-        return {
-            "at": at_ms,
-            "day": day.isoformat(),
-            "runs": _runs(self._history.minutes(symbol, day) // MINUTE_MS),
-            "before": self._last(symbol, before[-1]) if before else None,
-            "after": self._first(symbol, after[0]) if after else None,
-        }
-
-    def _last(self, symbol: str, day: date) -> int | None:
-        return next((_ms(row["last"]) for row in self._days(symbol) if row["day"] == day), None)
-
-    def _first(self, symbol: str, day: date) -> int | None:
-        return next((_ms(row["first"]) for row in self._days(symbol) if row["day"] == day), None)
+        """What the slider needs."""
+        return time_view.bar(at_ms, self._history.minutes(symbol, exchange_day(at_ms)), self._days(symbol))
 
     def _changes(self, snapshot: Snapshot, params: Params) -> dict[str, Any] | None:
         """Against what was recorded 5, 15 and 60 minutes before; None under conventions that it isn't kept for."""
@@ -151,7 +129,7 @@ class Past:
             "seq": asked.request.seq,
         }
         head |= {
-            "as_of": last or _ms(days[-1]["last"]),
+            "as_of": last or to_ms(days[-1]["last"]),
             "summary": time_view.summary(asked.symbol, asked.day, track),
         }
         first = _had(asked, track)
@@ -194,37 +172,8 @@ class Past:
 
     def _track(self, symbol: str, day: date, state: PageState) -> tuple[Track, str]:
         """A day's minutes, and what a picture of them must have in common with another to be added to it."""
-        start = time_view.instant(day, NOON) - _DAY_MS // 2
-        grid = self._history.strikes(symbol, start, start + _DAY_MS, bucket=state.params.bucket)
-        grid = grid.take(np.array([exchange_day(int(at)) == day for at in grid.minute_ms], bool))
-        names = ("spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall")
-        lines = {name: getattr(grid, name) for name in names}
-        if state.params.walls == "net":
-            lines |= self._net_walls(symbol, start, grid.minute_ms, state.params)
-        low, high = state.price_range or time_view.band(lines)
-        inside = np.flatnonzero((grid.strike >= low) & (grid.strike <= high))
-        some = grid.take(slice(None), inside[time_view.nearest(grid.strike[inside], (low + high) / 2)])
-        track = Track(some.minute_ms, lines, some.net_gex, some.strike, some.net)
-        turned = time_view.turned(track, some.call_gex, some.gross_gex, state.params)
-        return turned, time_view.shape(turned, day)
-
-    def _net_walls(
-        self, symbol: str, start_ms: int, minute_ms: time_view.I64, params: Params
-    ) -> dict[str, time_view.F64]:
-        """Walls by net exposure at these minutes; unknown counting both sides long, for then they stand elsewhere."""
-        fields = ("call_wall_net", "put_wall_net")
-        names = ("put_wall", "call_wall") if params.side == "inverted" else ("call_wall", "put_wall")
-        unknown = {name: np.full(len(minute_ms), np.nan) for name in names}
-        if params.side == "long":
-            return unknown
-        table = self._history.levels(
-            symbol, start_ms, start_ms + _DAY_MS, bucket=params.bucket, fields=fields
-        )
-        minutes = table["minute"].cast(pa.int64()).to_numpy()
-        _, here, there = np.intersect1d(minute_ms, minutes, return_indices=True)
-        for name, column in zip(names, fields, strict=True):
-            unknown[name][here] = table[column].to_numpy().astype(np.float64)[there]
-        return unknown
+        track = track_of(self._history, symbol, day, state.params, state.price_range)
+        return track, time_view.shape(track, day)
 
     def _days(self, symbol: str) -> list[dict[str, Any]]:
         return self._recently(("days", symbol), lambda: self._history.days(symbol).to_pylist())
@@ -282,20 +231,8 @@ def _worded(
     return said | ({"chainless": True} if bar is None else {"past": bar})
 
 
-def _runs(minutes: time_view.I64) -> list[list[int]]:
-    """[first, how many] of each run of minutes without a gap."""
-    if not len(minutes):
-        return []
-    parts = np.split(minutes, np.flatnonzero(np.diff(minutes) != 1) + 1)
-    return [[int(part[0]), len(part)] for part in parts]
-
-
 def _snapshot(moment: Moment | None) -> Snapshot | None:
     return None if moment is None else moment.snapshot
-
-
-def _ms(instant: datetime) -> int:
-    return round(instant.timestamp() * 1000)
 
 
 def _digest(*parts: object) -> str:

@@ -9,7 +9,6 @@ import hashlib
 import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
@@ -19,21 +18,18 @@ from numpy.typing import NDArray
 from app.gex.attribution import Attribution
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
-from app.market.calendar import EXCHANGE_TZ, OPEN, close_time, to_ms
+from app.history.reader import MINUTE_MS
+from app.history.track import LINES, Track, instant
+from app.market.calendar import EXCHANGE_TZ, OPEN, close_time, exchange_day, to_ms
 from components import figures
 from components.encode import typed
 from components.facts import known
 
-F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-MINUTE_MS = 60_000
-MOST_STRIKES = 240
 _HOUR_MS = 3_600_000
-_AROUND, _NEAR, _STEP = 0.012, 0.03, 0.005  # of the opening spot: margin, reach of levels, step of the edges
 _FULL = 98.5  # percentile of the sizes that takes full colour
 _LATE = 15  # minutes: index options trade so much longer than their shares
-_LINES = ("spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall")
 
 COLUMNS = (
     {"id": "minute", "name": "Time", "as": "clock", "left": True},
@@ -63,76 +59,6 @@ PARTS = (
 )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Track:
-    """A day's minutes under a convention, ascending: t rows by k strikes.
-
-    Attributes:
-        minute_ms: begin of each, ms since the epoch (UTC), shape (t,).
-        lines: spot, flip, flip_low, flip_high, call_wall, put_wall in $, shape (t,) each, NaN unknown.
-        net: net GEX, $, shape (t,).
-        strike: ascending, shape (k,).
-        cells: net GEX by minute and strike, $, shape (t, k), NaN unknown.
-    """
-
-    minute_ms: I64
-    lines: Mapping[str, F64]
-    net: F64
-    strike: F64
-    cells: NDArray[np.floating[Any]]
-
-    def rows(self, first: int) -> Track:
-        """From one row on."""
-        lines = {name: values[first:] for name, values in self.lines.items()}
-        return Track(self.minute_ms[first:], lines, self.net[first:], self.strike, self.cells[first:])
-
-
-def turned(track: Track, calls: NDArray[Any], gross: F64, params: Params) -> Track:
-    """The naive rows, $ per 1 %, under another side and unit.
-
-    Args:
-        calls: the calls' part of the cells, shape (t, k).
-        gross: gross exposure, shape (t,).
-
-    Counting both sides long, the flip isn't known: it was found with puts held short.
-    """
-    lines, cells, net = dict(track.lines), track.cells, track.net
-    if params.side == "inverted":
-        cells, net = -cells, -net
-    if params.side == "long":
-        cells = 2 * calls - cells
-        net = gross
-        lines |= {name: np.full(len(net), np.nan) for name in ("flip", "flip_low", "flip_high")}
-    if params.unit == "per_point":
-        per = 1.0 / (0.01 * lines["spot"])
-        cells, net = cells * per[:, None], net * per
-    return Track(track.minute_ms, lines, net, track.strike, cells)
-
-
-def band(lines: Mapping[str, F64]) -> tuple[float, float]:
-    """The strikes that are worth showing, $: where spot went, with levels that stood near, widened to steps that last."""
-    spot = lines["spot"][np.isfinite(lines["spot"])]
-    if not len(spot):
-        return 0.0, float("inf")
-    unit = float(spot[0])
-    low, high = float(spot.min()), float(spot.max())
-    for name in ("flip", "call_wall", "put_wall"):
-        values = lines[name]
-        near = values[(values > low - _NEAR * unit) & (values < high + _NEAR * unit)]
-        low, high = float(near.min(initial=low)), float(near.max(initial=high))
-    step = _STEP * unit
-    low, high = low - _AROUND * unit, high + _AROUND * unit
-    return np.floor(low / step) * step, np.ceil(high / step) * step
-
-
-def nearest(strike: F64, middle: float) -> slice:
-    """At most MOST_STRIKES of them, those nearest to a price."""
-    if len(strike) <= MOST_STRIKES:
-        return slice(None)
-    first = int(np.clip(np.searchsorted(strike, middle) - MOST_STRIKES // 2, 0, len(strike) - MOST_STRIKES))
-    return slice(first, first + MOST_STRIKES)
-
-
 def frame(day: date, minute_ms: I64) -> dict[str, Any]:
     """The time axis: the session, and whole hours beyond it where there are rows; ms since the epoch (UTC).
 
@@ -148,11 +74,6 @@ def frame(day: date, minute_ms: I64) -> dict[str, Any]:
     noon = datetime.combine(day, time(12), EXCHANGE_TZ).utcoffset()
     shift = 0 if noon is None else round(noon.total_seconds() * 1000)
     return {"day": day.isoformat(), "begin": begin, "end": end, "shift": shift}
-
-
-def instant(day: date, at: time) -> int:
-    """A time of a day in New York, ms since the epoch (UTC)."""
-    return to_ms(datetime.combine(day, at, EXCHANGE_TZ))
 
 
 def whole(track: Track, day: date, params: Params) -> dict[str, Any]:
@@ -200,7 +121,7 @@ def columns(track: Track) -> dict[str, Any]:
     cells = np.where(np.isfinite(track.cells), np.round(track.cells / unit), -32_768).astype("<i2")
     return {
         "minutes": (track.minute_ms // MINUTE_MS).tolist(),
-        **{name: typed(track.lines[name]) for name in _LINES},
+        **{name: typed(track.lines[name]) for name in LINES},
         "net": typed(track.net),
         "unit": unit,
         "cells": {"dtype": "i2", "bdata": b64encode(cells.tobytes()).decode()},
@@ -215,6 +136,28 @@ def summary(symbol: str, day: date, track: Track) -> str:
     moved = ", ".join(f"{value:,.2f}" for value in (spot[0], spot[-1]))
     words = "unknown" if net is None else figures.words_of(net)
     return f"{symbol} on {day:%b %d, %Y}: {len(spot)} recorded minutes; first and last spot {moved}; last net GEX {words}."
+
+
+def bar(at_ms: int, minutes: I64, days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the slider needs: the recorded minutes of its day as runs, the last one before that day, the first after it."""
+    day = exchange_day(at_ms)
+    before = [row for row in days if row["day"] < day]
+    after = [row for row in days if row["day"] > day]
+    return {
+        "at": at_ms,
+        "day": day.isoformat(),
+        "runs": _runs(minutes // MINUTE_MS),
+        "before": to_ms(before[-1]["last"]) if before else None,
+        "after": to_ms(after[0]["first"]) if after else None,
+    }
+
+
+def _runs(minutes: I64) -> list[list[int]]:
+    """[first, how many] of each run of minutes without a gap."""
+    if not len(minutes):
+        return []
+    parts = np.split(minutes, np.flatnonzero(np.diff(minutes) != 1) + 1)
+    return [[int(part[0]), len(part)] for part in parts]
 
 
 def calendar(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

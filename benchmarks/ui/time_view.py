@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser
 
+from app.history.reader import MINUTE_MS
+from app.history.track import instant
 from app.market.calendar import OPEN, exchange_day
 from app.market.chain import Chain
 from app.simulator.clock import Clock
 from app.simulator.market import Market
 from benchmarks.ui.chromium import Tab, tab
 from benchmarks.ui.table import Row, percentiles
-from components.time_view import MINUTE_MS, instant
 from tests.browser.conftest import Desk
 from tests.recorded import record
 from tests.simulation import options_of, shown
