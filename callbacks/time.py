@@ -16,8 +16,9 @@ from app.errors import HistoryError
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
 from app.history.moment import Moment
-from app.history.reader import MINUTE_MS, History
-from app.history.track import Track, track_of
+from app.history.reader import History
+from app.history.track import MINUTE_MS, Track
+from app.history.tracks import track_of
 from app.market.calendar import exchange_day, to_ms
 from app.trail import Point, point
 from app.viewing import require_seen

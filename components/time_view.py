@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from app.gex.attribution import Attribution
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
-from app.history.reader import MINUTE_MS
-from app.history.track import LINES, Track, instant
+from app.history.track import LINES, MINUTE_MS, Track, instant
 from app.market.calendar import EXCHANGE_TZ, OPEN, close_time, exchange_day, to_ms
 from components import figures
 from components.encode import typed

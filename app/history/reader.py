@@ -32,13 +32,13 @@ from app.history.row import START, Key
 from app.history.schema import LEVELS, SCALARS, SCHEMA
 from app.history.shelf import Shelf, mark
 from app.history.tail import Moments, Tail
+from app.history.track import MINUTE_MS
 from app.market.calendar import exchange_day
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 T = TypeVar("T")
 
-MINUTE_MS, DAY_MS = 60_000, 86_400_000
 _MEMOS = 24
 # No extension is needed, and none is looked for on the network.
 _DUCKDB: dict[str, Any] = {

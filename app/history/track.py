@@ -1,4 +1,4 @@
-"""A recorded day as one track: its minutes with their levels, by the strikes that mattered, under a convention."""
+"""A recorded day as one track: its minutes with their levels, by the strikes that mattered, under a convention. Pure."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from datetime import date, datetime, time
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from app.gex.params import Params
-from app.history.reader import DAY_MS, History
-from app.market.calendar import EXCHANGE_TZ, exchange_day, to_ms
+from app.market.calendar import EXCHANGE_TZ, to_ms
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
 LINES = ("spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall")
 _MOST_STRIKES = 240
 _AROUND, _NEAR, _STEP = 0.012, 0.03, 0.005  # of the opening spot: margin, reach of levels, step of the edges
@@ -47,48 +46,7 @@ class Track:
         return Track(self.minute_ms[first:], lines, self.net[first:], self.strike, self.cells[first:])
 
 
-def track_of(
-    history: History, symbol: str, day: date, params: Params, prices: tuple[float, float] | None = None
-) -> Track:
-    """A trading day's recorded minutes; no rows where nothing is recorded.
-
-    Args:
-        params: a convention that is recorded (app.history.moment.require_recorded).
-        prices: the strikes to keep, $; by default where spot and the levels near it went. At most 240 are kept.
-
-    Raises HistoryError.
-    """
-    start = instant(day, time(12)) - DAY_MS // 2
-    grid = history.strikes(symbol, start, start + DAY_MS, bucket=params.bucket)
-    grid = grid.take(np.array([exchange_day(int(at)) == day for at in grid.minute_ms], bool))
-    lines = {name: getattr(grid, name) for name in LINES}
-    if params.walls == "net":
-        lines |= _net_walls(history, symbol, start, grid.minute_ms, params)
-    low, high = prices or _band(lines)
-    inside = np.flatnonzero((grid.strike >= low) & (grid.strike <= high))
-    some = grid.take(slice(None), inside[_nearest(grid.strike[inside], (low + high) / 2)])
-    track = Track(some.minute_ms, lines, some.net_gex, some.strike, some.net)
-    return _turned(track, some.call_gex, some.gross_gex, params)
-
-
-def _net_walls(
-    history: History, symbol: str, start_ms: int, minute_ms: I64, params: Params
-) -> dict[str, F64]:
-    """Walls by net exposure at these minutes; unknown counting both sides long, for then they stand elsewhere."""
-    fields = ("call_wall_net", "put_wall_net")
-    names = ("put_wall", "call_wall") if params.side == "inverted" else ("call_wall", "put_wall")
-    found = {name: np.full(len(minute_ms), np.nan) for name in names}
-    if params.side == "long":
-        return found
-    table = history.levels(symbol, start_ms, start_ms + DAY_MS, bucket=params.bucket, fields=fields)
-    minutes = table["minute"].cast(pa.int64()).to_numpy()
-    _, here, there = np.intersect1d(minute_ms, minutes, return_indices=True)
-    for name, column in zip(names, fields, strict=True):
-        found[name][here] = table[column].to_numpy().astype(np.float64)[there]
-    return found
-
-
-def _turned(track: Track, calls: NDArray[Any], gross: F64, params: Params) -> Track:
+def turned(track: Track, calls: NDArray[Any], gross: F64, params: Params) -> Track:
     """The naive rows, $ per 1 %, under another side and unit.
 
     Args:
@@ -110,7 +68,7 @@ def _turned(track: Track, calls: NDArray[Any], gross: F64, params: Params) -> Tr
     return Track(track.minute_ms, lines, net, track.strike, cells)
 
 
-def _band(lines: Mapping[str, F64]) -> tuple[float, float]:
+def band(lines: Mapping[str, F64]) -> tuple[float, float]:
     """The strikes that are worth showing, $: where spot went, with levels that stood near, widened to steps that last."""
     spot = lines["spot"][np.isfinite(lines["spot"])]
     if not len(spot):
@@ -126,7 +84,7 @@ def _band(lines: Mapping[str, F64]) -> tuple[float, float]:
     return np.floor(low / step) * step, np.ceil(high / step) * step
 
 
-def _nearest(strike: F64, middle: float) -> slice:
+def nearest(strike: F64, middle: float) -> slice:
     """At most _MOST_STRIKES of them, those nearest to a price."""
     if len(strike) <= _MOST_STRIKES:
         return slice(None)

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser
 
-from app.history.reader import MINUTE_MS
-from app.history.track import instant
+from app.history.track import MINUTE_MS, instant
 from app.market.calendar import OPEN, exchange_day
 from app.market.chain import Chain
 from app.simulator.clock import Clock
