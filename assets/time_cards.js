@@ -94,6 +94,7 @@
       return row(link, DAYS.map(([, words, signed]) => [words(one), signed?.(one)]));
     });
     card.append(table(["Day", ...DAYS.map(([name]) => name)], rows), files(symbol, shown));
+    card.append(made("p", "All expiries under the default convention.", { class: "small" }));
     return card;
   }
 
