@@ -56,18 +56,15 @@ def _screen() -> ResponseReturnValue | None:
     """What is refused whoever asks."""
     if isinstance(request.routing_exception, SecurityError):
         return _wrong_host()
-    if is_cross_site(request, own_origin(request, gate().settings)):
+    if request.method not in SAFE_METHODS and is_cross_site(request, own_origin(request, gate().settings)):
         return respond(
             ApiError(403, "Another site's page made this request.", cure="Use this server's own pages.")
         )
-    waiting = gate().questions.wait_s(_client()) if request.path == CALLBACK and _client() else 0
+    client = client_of(request.remote_addr)
+    waiting = gate().questions.wait_s(client) if client and request.path == CALLBACK else 0
     if waiting:
         return respond(ApiError(429, "Too many requests.", cure="Wait, then go on.", retry_after_s=waiting))
     return None
-
-
-def _client() -> str:
-    return client_of(request.remote_addr)
 
 
 def _admit() -> ResponseReturnValue | None:

@@ -40,11 +40,12 @@ def install(server: Flask, settings: Settings, script_hashes: Callable[[], Seque
 
     @server.after_request
     def protect(response: Response) -> Response:
-        for name, value in FIXED.items():
-            response.headers.setdefault(name, value)
-        response.headers.setdefault("Content-Security-Policy", policy(response))
+        wanted = {**FIXED, "Content-Security-Policy": policy(response)}
         if is_secure(request, settings):
-            response.headers.setdefault("Strict-Transport-Security", _HSTS)
+            wanted["Strict-Transport-Security"] = _HSTS
+        given = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - pairs, no mapping
+        # added at once: setting one after the other compares each with all, the dearest thing a small answer would do
+        response.headers.extend((name, value) for name, value in wanted.items() if name.lower() not in given)
         return response
 
 

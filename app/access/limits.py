@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 _MOST_CLIENTS = 10_000
 
@@ -38,6 +39,7 @@ class Limit:
         return 0 if allowed else max(1, math.ceil((1.0 - left) / self._per_s))
 
 
+@lru_cache(maxsize=1024)
 def client_of(address: str | None) -> str:
     """Who counts as one client: an IPv4 address, an IPv6 /64 network; "" for this machine, which is exempt."""
     try:

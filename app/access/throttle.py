@@ -37,7 +37,7 @@ def install(server: Flask, redis_url: str, store: Store) -> None:
             memory:// count in each worker.
     """
     shared = store.backend != "memory" and redis_url.startswith(_OURS)
-    limiter = Limiter(
+    limiter = _Counter(
         key_func=_client,
         application_limits=[lambda: rate_of(request)],
         storage_uri=redis_url.replace("unix://", "redis+unix://", 1) if shared else IN_PROCESS,
@@ -46,9 +46,17 @@ def install(server: Flask, redis_url: str, store: Store) -> None:
         in_memory_fallback_enabled=True,
         on_breach=_too_many,
         key_prefix="gex",
+        request_identifier=_identify,
     )
-    limiter.request_filter(_uncounted)
     limiter.init_app(server)
+
+
+class _Counter(Limiter):
+    """Flask-Limiter, asked only for requests that are counted: to find out that none applies costs it as much as a view."""
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        if not _uncounted():
+            super()._check_request_limit(callable_name, in_middleware)
 
 
 def _patience() -> dict[str, Any]:
@@ -69,6 +77,10 @@ def rate_of(asked: Request) -> str:
         return SHARE
     signing_in = asked.method == "POST" or asked.endpoint == "access.callback"
     return SIGN_IN if signing_in and asked.path.startswith(("/login", "/logout")) else ""
+
+
+def _identify() -> str:
+    return request.endpoint or "none"  # a path asked with a wrong method has no endpoint, and is counted too
 
 
 def _uncounted() -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -66,6 +67,18 @@ def _count(response: Response) -> Response:
     # the rule, not the path: strangers make up paths, and each would be a series of its own
     route = request.url_rule.rule if request.url_rule is not None else "none"
     method = request.method if request.method in _METHODS else "other"
-    REQUESTS.labels(route, method, str(response.status_code)).inc()
-    SECONDS.labels(route).observe(time.perf_counter() - g.get("began", time.perf_counter()))
+    count(route, method, response.status_code, time.perf_counter() - g.get("began", time.perf_counter()))
     return response
+
+
+def count(route: str, method: str, status: int, seconds: float) -> None:
+    """One answered request."""
+    answered, taken = _series(route, method, status)
+    answered.inc()
+    taken.observe(seconds)
+
+
+@cache
+def _series(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    """As many as there are rules, methods and statuses."""
+    return REQUESTS.labels(route, method, str(status)), SECONDS.labels(route)

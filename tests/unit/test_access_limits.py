@@ -67,6 +67,16 @@ def test_scripts_on_this_machine_are_not_limited(tmp_path: Path) -> None:
     assert {client.get("/api/v1/health/live").status_code for _ in range(400)} == {200}
 
 
+def test_a_wrong_method_is_counted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.access.throttle.REST", "3 per hour")
+    client = make_server(tmp_path).test_client()
+    distant = {"REMOTE_ADDR": "203.0.113.7"}
+
+    answers = [client.put("/api/v1/health/live", environ_base=distant) for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [405, 405, 405, 429, 429]
+
+
 def test_a_distant_script_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.access.throttle.REST", "3 per hour")
     client = make_server(tmp_path).test_client()
