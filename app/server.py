@@ -12,7 +12,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import api, dashboard, malformed, metrics, packing
 from app.access import door, headers
 from app.access.callback import check_callback
-from app.api import alerts, stream
+from app.api import alerts, express, stream
+from app.api.context import context_of
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -50,6 +51,9 @@ def create_server(services: Services) -> OpenAPI:
     dash = dashboard.install(server, services)
     malformed.install(server, dash)
     headers.install(server, settings, dash.csp_hashes)
+    if settings.is_public:
+        unchanged = context_of(server).unchanged
+        server.wsgi_app = express.Express(server.wsgi_app, unchanged, metrics.count)  # type: ignore[method-assign]
     _behind_proxies(server, settings.trusted_proxies)
     for said in [] if settings.simulated else check_callback(settings.schwab_callback_url):
         log.warning("%s", said)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
@@ -24,9 +27,17 @@ INFO = Info(
 )
 
 
+class Server(OpenAPI):
+    """A Flask server that collects an OpenAPI document."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: nothing here is asynchronous, and Flask would look at every hook of every request to find that out."""
+        return func
+
+
 def make_server(import_name: str) -> OpenAPI:
-    """An empty Flask server that collects an OpenAPI document."""
-    return OpenAPI(
+    """An empty server."""
+    return Server(
         import_name,
         info=INFO,
         security_schemes={
@@ -50,7 +61,7 @@ def install(
     history: History,
 ) -> None:
     """Add every resource to the server."""
-    known = Unchanged(store)
+    known = Unchanged(store, watchlist.dropped)
     attach(server.extensions, Context(settings, store, results, watchlist, history, known))
     problems.install(server)
     unchanged.install(server, known)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import cast
 
-from flask import current_app
+from flask import Flask, current_app
 
 from app.access import visitor as door
 from app.api.problems import ApiError
@@ -74,7 +74,12 @@ class Context:
 
 def context() -> Context:
     """The context of the server that handles the current request."""
-    return cast(Context, current_app.extensions[_KEY])
+    return context_of(current_app)
+
+
+def context_of(server: Flask) -> Context:
+    """The context of a server."""
+    return cast(Context, server.extensions[_KEY])
 
 
 def attach(server_extensions: dict[str, object], bound: Context) -> None:

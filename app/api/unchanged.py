@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from flask import Flask, Response, request
@@ -18,13 +19,15 @@ from app.errors import CacheError
 
 _ADDRESSES_KEPT = 1_000
 _VERSION_KEPT_S = 0.01
+MARK = "gex.answered"  # in the request's WSGI environment: the answer holds as long as its version does
 
 Address = tuple[str, bytes, str | None]
 
 
 class Answered(NamedTuple):
-    """What an address was answered last."""
+    """What an address was answered last, and by which route."""
 
+    route: str
     symbol: str
     version: Version
     tag: str
@@ -32,10 +35,16 @@ class Answered(NamedTuple):
 
 
 class Unchanged:
-    """The last answers by address, and each chain's version for a hundredth of a second: a burst asks Redis once."""
+    """The last answers by address, and each chain's version for a hundredth of a second: a burst asks Redis once.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: where the versions are.
+        dropped: what is followed no longer, and may still have a chain for a moment.
+    """
+
+    def __init__(self, store: Store, dropped: Callable[[], Collection[str]] = tuple) -> None:
         self._store = store
+        self._dropped = dropped
         self._kept_s = 0.0 if store.backend == "memory" else _VERSION_KEPT_S
         self._answered: OrderedDict[Address, Answered] = OrderedDict()
         self._versions: dict[str, tuple[float, Version | None]] = {}
@@ -43,18 +52,21 @@ class Unchanged:
 
     def note(self, loaded: Loaded, tag: str, headers: dict[str, str]) -> None:
         """The current request's address is answered with this tag, as long as the chain has this version."""
-        if loaded.stale:
+        if loaded.stale or request.url_rule is None:
             return
+        known = Answered(request.url_rule.rule, loaded.chain.symbol, loaded.version, tag, headers)
+        request.environ[MARK] = known
         with self._lock:
-            self._answered[_address()] = Answered(loaded.chain.symbol, loaded.version, tag, headers)
+            self._answered[_address()] = known
             if len(self._answered) > _ADDRESSES_KEPT:
                 self._answered.popitem(last=False)
 
     def answer(self) -> Response | None:
         """304 or the kept bytes, where they are known to be right; None where somebody has to look."""
         known = self._answered.get(_address()) if request.method == "GET" else None
-        if known is None or not self._holds(known):
+        if known is None or not self.holds(known):
             return None
+        request.environ[MARK] = known
         if unchanged(known.tag):
             return Response(status=304, headers=known.headers)
         body = bodies.find(known.tag)
@@ -64,9 +76,10 @@ class Unchanged:
         response.headers.update(known.headers)
         return response
 
-    def _holds(self, known: Answered) -> bool:
+    def holds(self, known: Answered) -> bool:
+        """Whether the chain still has the version that this was answered from."""
         try:
-            return self._version(known.symbol) == known.version
+            return known.symbol not in self._dropped() and self._version(known.symbol) == known.version
         except CacheError:
             return False
 
