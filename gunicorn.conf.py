@@ -18,6 +18,11 @@ worker_class = "app.worker.Worker"
 limit_request_line = 8190  # a page's address carries its whole choice; gunicorn takes no more
 preload_app = True
 control_socket_disable = True
+# Which proxies to believe TRUSTED_PROXIES says (app/server.py). gunicorn itself would take the scheme, and the path that the
+# application lies under, from any client on this machine.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 timeout = 30
 graceful_timeout = GRACE_S
 logger_class = Log

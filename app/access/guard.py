@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask, Response, make_response, redirect, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import SecurityError
 
 from app.access import throttle
 from app.access.account import Trouble, gate
@@ -12,7 +11,7 @@ from app.access.callback import answered_by_server, callback_path
 from app.access.gate import new_browser_id
 from app.access.guests import CALLBACK, may_ask
 from app.access.limits import client_of
-from app.access.origin import SAFE_METHODS, is_cross_site, own_origin, trusted_hosts
+from app.access.origin import SAFE_METHODS, is_cross_site, is_trusted, own_origin, trusted_hosts
 from app.access.pending import PENDING_LIFE_S
 from app.access.recognition import browser_cookie, recognise, takes_keys
 from app.access.share_views import shared_pages, show_shared
@@ -45,8 +44,9 @@ _WAIT_S = 2
 
 def install(server: Flask, settings: Settings, store: Store) -> None:
     """Check every request of the server before its view."""
-    server.config["TRUSTED_HOSTS"] = trusted_hosts(settings)
+    names = trusted_hosts(settings)
     server.extensions[RESOLVER] = lambda: recognise(gate(), request)
+    server.before_request(lambda: None if is_trusted(request.host, names) else _wrong_host())
     server.before_request(_screen)
     throttle.install(server, settings.redis_url, store)
     server.before_request(_admit)
@@ -54,8 +54,6 @@ def install(server: Flask, settings: Settings, store: Store) -> None:
 
 def _screen() -> ResponseReturnValue | None:
     """What is refused whoever asks."""
-    if isinstance(request.routing_exception, SecurityError):
-        return _wrong_host()
     if request.method not in SAFE_METHODS and is_cross_site(request, own_origin(request, gate().settings)):
         return respond(
             ApiError(403, "Another site's page made this request.", cure="Use this server's own pages.")

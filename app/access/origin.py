@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -54,7 +55,18 @@ def trusted_hosts(settings: Settings) -> list[str] | None:
     if not named and (not settings.on_loopback or settings.trusted_proxies):
         return None
     own = settings.host if ":" not in settings.host else f"[{settings.host}]"
-    return [*_LOOPBACK_NAMES, own, *named]
+    return [name.lower() for name in (*_LOOPBACK_NAMES, own, *named)]
+
+
+def is_trusted(host: str, names: list[str] | None) -> bool:
+    """Whether a request's host (name:port) is one of these names; a name that begins with a dot stands for all below it.
+
+    Flask's own check takes the first colon for the port's, and so refuses every IPv6 address.
+    """
+    if names is None:
+        return True
+    name = re.sub(r":[0-9]*$", "", host.lower())
+    return any(name.endswith(known) if known.startswith(".") else name == known for known in names)
 
 
 def is_ours(origin: str, settings: Settings) -> bool:

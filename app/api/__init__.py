@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+from flask.json.provider import DefaultJSONProvider
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
@@ -27,8 +29,18 @@ INFO = Info(
 )
 
 
+class Json(DefaultJSONProvider):
+    """JSON that is read strictly: no NaN, and nothing nested so deep that Python's own reader runs out of stack."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:  # noqa: ARG002 - Flask's signature
+        """A document. Raises ValueError."""
+        return orjson.loads(s)
+
+
 class Server(OpenAPI):
     """A Flask server that collects an OpenAPI document."""
+
+    json_provider_class = Json
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """As it is: nothing here is asynchronous, and Flask would look at every hook of every request to find that out."""

@@ -17,6 +17,7 @@ from app.alerts.hosts import HostRefused
 from app.alerts.rules import MOST_RULES, Hook, HookUnknown, Rule, RulesChanged, RuleSet, RulesRefused
 from app.alerts.service import Alerts
 from app.api.problems import ApiError, respond
+from app.api.query import NoQuery
 from app.api.respond import Body, fresh, versioned
 from app.models import Model
 
@@ -113,7 +114,7 @@ def bound() -> Alerts:
 
 
 @api.get("/alerts", responses={200: Fired}, operation_id="get_alerts")
-def fired() -> Response:
+def fired(query: NoQuery) -> Response:  # noqa: ARG001 - refuses parameters
     """What fired last. Send the ETag back to be told only of news."""
     return _fired()
 
@@ -136,7 +137,7 @@ def acknowledge(body: AcknowledgeBody) -> Response:
 
 
 @api.get("/alerts/rules", responses={200: Rules}, operation_id="get_alert_rules")
-def rules() -> Response:
+def rules(query: NoQuery) -> Response:  # noqa: ARG001 - refuses parameters
     """The rules. Webhooks are told to the owner alone."""
     if door.visitor().shared is not None:
         raise ApiError(403, "A shared view has no alert rules.")

@@ -64,7 +64,7 @@ def _complete(operation: dict[str, Any], name: str) -> None:
         for kind, content in response.get("content", {}).items():
             if kind in (JSON, SSE):
                 content.setdefault("example", EXAMPLES[name])
-    for status, said in _errors(operation, name).items():
+    for status, said in _errors(name).items():
         problem = {"description": said, "content": {PROBLEM_JSON: {"schema": _PROBLEM_REF}}}
         responses.setdefault(status, problem)
     if not name.endswith(_OPEN):
@@ -78,12 +78,11 @@ def _complete(operation: dict[str, Any], name: str) -> None:
         responses["304"] = {"description": "Unchanged since the version in If-None-Match"}
 
 
-def _errors(operation: dict[str, Any], name: str) -> dict[str, str]:
+def _errors(name: str) -> dict[str, str]:
     """The problems that an operation may answer, by status."""
     busy = {"429": "Too many requests; Retry-After says when to go on"}
     if name.endswith(_OPEN):
         return busy
-    asked = "parameters" in operation or "requestBody" in operation
     return {
         "401": "Not signed in (private servers), or no right to change what is followed",
         "403": "Not with this API key or shared link, or not from another site's page",
@@ -95,7 +94,7 @@ def _errors(operation: dict[str, Any], name: str) -> dict[str, str]:
             if name.startswith("GET")
             else {"409": "A limit is reached, it is the last one followed, or it was changed meanwhile"}
         ),
-        **({"422": "A parameter or the body can't be read"} if asked else {}),
+        **({} if name.endswith("/health") else {"422": "A parameter or the body can't be read"}),
         **busy,
         "503": "No data yet, or no cache; Retry-After says when to ask again",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Response
@@ -64,7 +64,7 @@ def whole_of(found: Result | Recorded) -> GEXCalculation:
 
 
 def result(symbol: str, query: GexQuery) -> Result:
-    """The calculation of the newest chain. Raises ApiError: 404, 422 for dates it doesn't have, 503 before any data."""
+    """The calculation of the newest chain. Raises ApiError: 404, also for dates it doesn't have; 503 before any data."""
     bound = context()
     bound.require(symbol)
     found = bound.results.get(symbol, query.params())
@@ -93,9 +93,15 @@ def answer(found: Result | Recorded, part: str, build: Callable[[], Body]) -> Re
     return of_chain(found.loaded, tag_of(found, part), build)
 
 
-def of_chain(loaded: Loaded, tag: str, build: Callable[[], Body]) -> Response:
-    """A document that this version of the chain determines; asked for again, it is known to be unchanged."""
-    headers = provenance(loaded)
+def of_chain(
+    loaded: Loaded, tag: str, build: Callable[[], Body], more: Mapping[str, str] | None = None
+) -> Response:
+    """A document that this version of the chain determines; asked for again, it is known to be unchanged.
+
+    Args:
+        more: headers that the version determines, too.
+    """
+    headers = provenance(loaded) | dict(more or {})
     response = versioned(tag, build, headers)
     context().unchanged.note(loaded, tag, labels(tag) | headers)
     return response

@@ -9,20 +9,19 @@ from urllib.parse import urlencode
 
 import numpy as np
 import orjson
-from flask import Response, request
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from numpy.typing import NDArray
 from pydantic import Field
 
 from app.api.context import Context, context
-from app.api.gex import answer, of_chain
-from app.api.query import Day, Query, SymbolPath
+from app.api.gex import of_chain, tag_of
+from app.api.query import Day, NoQuery, PageQuery, SymbolPath, next_page, paging
 from app.api.respond import JSON, Body
 from app.api.rows import option_rows
 from app.api.tables import chosen_format, table_of
 from app.cache.base import Loaded, Version
-from app.cache.results import Result
 from app.market.chain import Chain
 from app.models import MarketData, Model, OptionData
 
@@ -43,19 +42,18 @@ class Options(Model):
     next: str | None = Field(description="Where the next page is; null on the last")
 
 
-class OptionsQuery(Query):
+class OptionsQuery(PageQuery):
     """Which contracts, and which page of them."""
 
     expiry: Day | None = Field(None, description="Exactly this date")
     strike_min: float | None = Field(None, ge=0, allow_inf_nan=False)
     strike_max: float | None = Field(None, ge=0, allow_inf_nan=False)
     right: Literal["C", "P"] | None = Field(None, description="Calls or puts alone")
-    offset: int = Field(0, ge=0, le=1_000_000)
     limit: int = Field(PAGE, ge=1, le=LONGEST_PAGE)
 
 
 @api.get("/market/<symbol>", responses={200: MarketData}, operation_id="get_market")
-def market(path: SymbolPath) -> Response:
+def market(path: SymbolPath, query: NoQuery) -> Response:  # noqa: ARG001 - refuses parameters
     """The underlying's quote, with the market's own times."""
     bound = context()
     loaded = _loaded(bound, path.symbol)
@@ -73,7 +71,24 @@ def options(path: SymbolPath, query: OptionsQuery) -> Response:
         raise bound.no_data(path.symbol)
     kind = chosen_format()
     part = "options-" + urlencode([*query.model_dump(mode="json", exclude_none=True).items(), ("as", kind)])
-    return answer(found, part.replace("&", "-"), lambda: _options_body(found, query, kind))
+    fitting = np.flatnonzero(_fits(found.loaded.chain, query))
+    following = next_page(query, len(fitting))
+
+    def build() -> Body:
+        rows = option_rows(found.surface, fitting[query.offset : query.offset + query.limit])
+        if kind != JSON:
+            return table_of(kind, OptionData, rows)
+        page = {
+            "symbol": found.snapshot.symbol,
+            "as_of": datetime.fromtimestamp(found.snapshot.as_of_ms / 1000, UTC),
+            "total": len(fitting),
+            "offset": query.offset,
+            "options": rows,
+            "next": following,
+        }
+        return Body(orjson.dumps(page, option=orjson.OPT_UTC_Z))
+
+    return of_chain(found.loaded, tag_of(found, part.replace("&", "-")), build, paging(following))
 
 
 def market_data(chain: Chain) -> MarketData:
@@ -103,22 +118,6 @@ def _loaded(bound: Context, symbol: str) -> Loaded:
     return loaded
 
 
-def _options_body(found: Result, query: OptionsQuery, kind: str) -> Body:
-    fitting = np.flatnonzero(_fits(found.loaded.chain, query))
-    rows = option_rows(found.surface, fitting[query.offset : query.offset + query.limit])
-    if kind != JSON:
-        return table_of(kind, OptionData, rows)
-    page = {
-        "symbol": found.snapshot.symbol,
-        "as_of": datetime.fromtimestamp(found.snapshot.as_of_ms / 1000, UTC),
-        "total": len(fitting),
-        "offset": query.offset,
-        "options": rows,
-        "next": _next(query, len(fitting)),
-    }
-    return Body(orjson.dumps(page, option=orjson.OPT_UTC_Z))
-
-
 def _fits(chain: Chain, query: OptionsQuery) -> NDArray[np.bool_]:
     contracts = chain.contracts
     fits = np.ones(len(contracts), dtype=bool)
@@ -131,13 +130,6 @@ def _fits(chain: Chain, query: OptionsQuery) -> NDArray[np.bool_]:
     if query.right is not None:
         fits &= contracts.is_call == (query.right == "C")
     return fits
-
-
-def _next(query: OptionsQuery, total: int) -> str | None:
-    after = query.offset + query.limit
-    if after >= total:
-        return None
-    return f"{request.path}?{urlencode(query.model_dump(mode='json', exclude_none=True) | {'offset': after})}"
 
 
 def _label(version: Version) -> str:

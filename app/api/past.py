@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 import numpy as np
 import orjson
@@ -17,13 +16,24 @@ from flask_openapi3.models.tag import Tag
 from pydantic import Field, field_validator
 
 from app.access import visitor as door
-from app.api.context import context
+from app.api.context import Context, context
 from app.api.past_forms import csv_of, json_rows, strike_table
 from app.api.problems import ApiError
-from app.api.query import Instant, Query, SymbolPath, instant_ms
+from app.api.query import (
+    Day,
+    Instant,
+    NoQuery,
+    PageQuery,
+    Query,
+    SymbolPath,
+    instant_ms,
+    next_page,
+    paging,
+)
 from app.api.respond import Body, versioned
 from app.api.rows import CSV
 from app.api.tables import ARROW, arrow_of, chosen_format
+from app.errors import CacheError
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
 from app.history.levels_file import rows_of, to_csv, to_line, to_pine
@@ -58,7 +68,7 @@ class Recorded:
     headers: dict[str, str]
 
 
-class RangeQuery(Query):
+class RangeQuery(PageQuery):
     """Which rows, and which page of them."""
 
     start: Instant | None = Field(None, description="From this instant on, UTC; unset: the last recorded day")
@@ -67,7 +77,6 @@ class RangeQuery(Query):
         "1m", description="The last row of each; 1d is a trading day"
     )
     expiries: Bucket = Field("all", description="The expiry bucket")
-    offset: int = Field(0, ge=0, le=10_000_000, description="Rows to pass over")
 
 
 class LevelsQuery(RangeQuery):
@@ -144,7 +153,7 @@ class FileQuery(Query):
         "csv",
         description="csv: a line a day; line: one day's labelled prices; pine: a script for TradingView",
     )
-    day: date | None = Field(None, description="This day alone; line and pine take the last one otherwise")
+    day: Day | None = Field(None, description="This day alone; line and pine take the last one otherwise")
 
 
 @api.get("/<symbol>/history", responses={200: LevelHistory}, operation_id="get_gex_history")
@@ -162,7 +171,7 @@ def history(path: SymbolPath, query: LevelsQuery) -> Response:
         crossings=query.crossings,
     )
     page = table.slice(query.offset, query.limit)
-    following = _next(query, len(table))
+    following = next_page(query, len(table))
 
     def build() -> Body:
         if kind == ARROW:
@@ -177,7 +186,7 @@ def history(path: SymbolPath, query: LevelsQuery) -> Response:
         }
         return Body(orjson.dumps(head | {"rows": json_rows(page), "next": following}))
 
-    return versioned(_tag(kind, page, following), build, _paging(following))
+    return versioned(_tag(kind, page, following), build, paging(following))
 
 
 @api.get("/<symbol>/history/strikes", responses={200: StrikeHistory}, operation_id="get_gex_history_strikes")
@@ -195,7 +204,7 @@ def strikes(path: SymbolPath, query: StrikesQuery) -> Response:
         high=query.strike_max,
     )
     page = grid.take(slice(query.offset, query.offset + query.limit))
-    following = _next(query, len(grid.minute_ms))
+    following = next_page(query, len(grid.minute_ms))
 
     def build() -> Body:
         if kind == ARROW:
@@ -205,11 +214,11 @@ def strikes(path: SymbolPath, query: StrikesQuery) -> Response:
         return Body(_strike_json(path.symbol, query, page, len(grid.minute_ms), following))
 
     stamp = (page.minute_ms.tobytes(), page.as_of_ms.tobytes(), page.strike.tobytes(), page.net_gex.tobytes())
-    return versioned(_digest(kind, path.symbol, query.expiries, following, *stamp), build, _paging(following))
+    return versioned(_digest(kind, path.symbol, query.expiries, following, *stamp), build, paging(following))
 
 
 @api.get("/<symbol>/days", responses={200: RecordedDays}, operation_id="get_gex_days")
-def days(path: SymbolPath) -> Response:
+def days(path: SymbolPath, query: NoQuery) -> Response:  # noqa: ARG001 - refuses parameters
     """The recorded trading days with their closing levels, as JSON, CSV or Arrow."""
     kind = chosen_format()
     table = _history(path.symbol).days(path.symbol)
@@ -240,7 +249,7 @@ def levels_file(path: SymbolPath, query: FileQuery) -> Response:
 
 
 def recorded(symbol: str, at_ms: int, params: Params) -> Recorded:
-    """What was recorded at a minute. Raises ApiError: 404 where nothing was, 422 for what rows don't hold."""
+    """What was recorded at a minute. Raises ApiError: 404 where nothing was, and for what rows don't hold."""
     try:
         moment = _history(symbol).at(symbol, at_ms, params)
     except NotRecorded as error:
@@ -260,9 +269,19 @@ def nothing(symbol: str, when: str = "") -> ApiError:
 
 
 def _history(symbol: str) -> History:
-    """The reader, for a symbol that the visitor may see; it need not be followed any more."""
+    """The reader, for a symbol that the visitor may see and that is followed, or was. Raises ApiError: 403, 404."""
     door.require(symbol)
-    return context().history
+    bound = context()
+    if not _follows(bound, symbol) and not len(bound.history.days(symbol)):
+        raise bound.unknown(symbol)
+    return bound.history
+
+
+def _follows(bound: Context, symbol: str) -> bool:
+    try:
+        return bound.follows(symbol)
+    except CacheError:
+        return True  # what was recorded can be read without the cache
 
 
 def _range(symbol: str, query: RangeQuery) -> tuple[int, int]:
@@ -307,18 +326,6 @@ def _strike_json(
 
 def _names(fields: str) -> list[str]:
     return [name.strip() for name in fields.split(",") if name.strip()]
-
-
-def _next(query: LevelsQuery | StrikesQuery, total: int) -> str | None:
-    after = query.offset + query.limit
-    if after >= total:
-        return None
-    return f"{request.path}?{urlencode(query.model_dump(mode='json', exclude_none=True) | {'offset': after})}"
-
-
-def _paging(following: str | None) -> dict[str, str]:
-    """The next page's address for forms that have no place for it, as RFC 8288 writes it."""
-    return {"Link": f'<{following}>; rel="next"'} if following else {}
 
 
 def _tag(kind: str, page: pa.Table, following: str | None) -> str:

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Any, Literal, cast
+from urllib.parse import urlencode
 
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -28,15 +29,23 @@ _DAY = (
 _EXPIRIES = rf"^({'|'.join(BUCKETS)}|{_DAY}(,{_DAY}){{0,{MAX_EXPIRIES - 1}}})$"
 
 
-def _iso(value: Any) -> Any:
-    """Pydantic would read a bare number as seconds since 1970: a mistyped instant shall not quietly mean another."""
-    if isinstance(value, str) and not re.match(r"\d{4}-\d{2}-\d{2}", value):
+# Pydantic would read a bare number as seconds since 1970: a mistyped instant shall not quietly mean another.
+def _instant(value: Any) -> Any:
+    if isinstance(value, str) and not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("an instant is written like 2026-11-20T18:42Z")
     return value
 
 
-Instant = Annotated[datetime, BeforeValidator(_iso)]
-Day = Annotated[date, BeforeValidator(_iso)]
+def _day(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("a day is written like 2026-11-20")
+    return value
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+Day = Annotated[date, BeforeValidator(_day)]
+# Instants nearer to the calendar's ends have no day in every time zone, and nothing happened there.
+_FIRST_MS, _LAST_MS = -62_135_000_000_000, 253_402_000_000_000
 
 
 class Query(BaseModel):
@@ -67,6 +76,17 @@ def read_symbol(value: str) -> str:
         return canonical(value)
     except SymbolError as error:
         raise ValueError(f"{error}. {error.cure}") from error
+
+
+class PageQuery(Query):
+    """Which page of what fits."""
+
+    offset: int = Field(0, ge=0, le=10_000_000, description="Rows to pass over")
+    limit: int = Field(500, ge=1)
+
+
+class NoQuery(Query):
+    """No parameters."""
 
 
 class SymbolPath(BaseModel):
@@ -136,7 +156,8 @@ class PastQuery(GexQuery):
 
 def instant_ms(instant: datetime) -> int:
     """Ms since the epoch; without an offset it is UTC."""
-    return round((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp() * 1000)
+    whole = round((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp() * 1000)
+    return min(max(whole, _FIRST_MS), _LAST_MS)
 
 
 class DocumentQuery(PastQuery):
@@ -145,6 +166,19 @@ class DocumentQuery(PastQuery):
     detail: Literal["full", "levels"] = Field(
         "full", description="levels leaves strikes, expiries and profile empty: the small document"
     )
+
+
+def next_page(query: PageQuery, total: int) -> str | None:
+    """The address of the page behind the one that was asked for; None behind the last."""
+    after = query.offset + query.limit
+    if after >= total:
+        return None
+    return f"{request.path}?{urlencode(query.model_dump(mode='json', exclude_none=True) | {'offset': after})}"
+
+
+def paging(following: str | None) -> dict[str, str]:
+    """The next page's address for forms that have no place for it, as RFC 8288 writes it."""
+    return {"Link": f'<{following}>; rel="next"'} if following else {}
 
 
 def _dates(text: str) -> tuple[date, ...]:

@@ -14,6 +14,7 @@ from app import __version__
 from app.access import visitor as door
 from app.api.context import RETRY_S, Context, context
 from app.api.problems import ApiError
+from app.api.query import NoQuery
 from app.api.respond import fresh
 from app.errors import CacheError
 from app.models import CacheStats, Model, SchwabConnection
@@ -81,7 +82,7 @@ def health() -> Response:
 
 
 @api.get("/connection/status", responses={200: SchwabConnection}, operation_id="get_connection_status")
-def connection_status() -> Response:
+def connection_status(query: NoQuery) -> Response:  # noqa: ARG001 - refuses parameters
     """The feed's own account: state, reconnects, last frame, coverage, the login's life left. Never a token."""
     found = context().results.connection()
     if found is None:
@@ -95,7 +96,7 @@ def connection_status() -> Response:
 
 
 @api.get("/cache/stats", responses={200: CacheStats}, operation_id="get_cache_stats")
-def cache_stats() -> Response:
+def cache_stats(query: NoQuery) -> Response:  # noqa: ARG001 - refuses parameters
     """The cache: backend, memory, hits and misses, and each chain's version and age."""
     return fresh(context().results.stats())
 

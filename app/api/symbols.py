@@ -13,7 +13,7 @@ from app.access import visitor as door
 from app.api.context import Context, context
 from app.api.market import TAG
 from app.api.problems import ApiError
-from app.api.query import SYMBOL_PATTERN, SymbolPath, read_symbol
+from app.api.query import SYMBOL_PATTERN, NoQuery, SymbolPath, read_symbol
 from app.api.respond import fresh
 from app.errors import FollowRefused
 from app.models import Model
@@ -51,7 +51,7 @@ class FollowBody(BaseModel):
 
 
 @api.get("/symbols", responses={200: Symbols}, operation_id="get_symbols")
-def symbols() -> Response:
+def symbols(query: NoQuery) -> Response:  # noqa: ARG001 - refuses parameters
     """The underlyings that are followed, with the age of each chain."""
     bound = context()
     return fresh(Symbols(symbols=[_followed(bound, name) for name in door.among(bound.followed())]))

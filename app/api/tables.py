@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pyarrow as pa
 from flask import request
 from pydantic import BaseModel
+from werkzeug.datastructures import MIMEAccept
 
 from app.api.problems import ApiError
 from app.api.respond import JSON, Body
@@ -26,10 +27,16 @@ _TYPES: dict[Any, pa.DataType] = {
 
 def chosen_format() -> str:
     """JSON, CSV or Arrow, by Accept. Raises ApiError (406) when it allows none of them."""
-    best = request.accept_mimetypes.best_match([JSON, CSV, ARROW]) if request.accept_mimetypes else JSON
+    accepted = request.accept_mimetypes
+    best = _plain(accepted).best_match([JSON, CSV, ARROW]) if accepted else JSON
     if best is None:
         raise ApiError(406, f"This is {JSON}, {CSV} or {ARROW}.", cure="Ask for one of them in Accept.")
     return best
+
+
+def _plain(accepted: MIMEAccept) -> MIMEAccept:
+    """Without parameters such as `charset=utf-8`, which each of these formats has or can do without."""
+    return MIMEAccept((kind.partition(";")[0].strip(), quality) for kind, quality in accepted)
 
 
 def table_of(

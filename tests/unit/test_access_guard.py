@@ -63,6 +63,20 @@ def test_a_foreign_host_name_is_refused(tmp_path: Path) -> None:
     assert "TRUSTED_HOSTS" in answer.text
 
 
+@pytest.mark.parametrize("host", ["[::1]:8050", "127.0.0.1:8050", "localhost:8050"])
+def test_every_name_of_loopback_opens_the_page(tmp_path: Path, host: str) -> None:
+    client = make_server(tmp_path, host="::1").test_client()
+
+    assert client.get("/gex/SPX", base_url=f"http://{host}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/gex/SPX", "/_dash-layout", "/nowhere", "/"])
+def test_what_says_nothing_of_caches_is_nobodys_to_keep(tmp_path: Path, path: str) -> None:
+    answer = make_server(tmp_path).test_client().get(path)
+
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
 def test_forwarded_headers_count_only_from_configured_proxies(tmp_path: Path) -> None:
     forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
 

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask, request
 
-from app.access.origin import is_cross_site, own_origin, trusted_hosts
+from app.access.origin import is_cross_site, is_trusted, own_origin, trusted_hosts
 from app.settings import Settings, load_settings
 
 
@@ -49,6 +49,33 @@ def test_the_public_address_makes_a_request_secure_behind_a_proxy_that_says_noth
 
 def test_on_loopback_only_loopback_names_are_trusted() -> None:
     assert trusted_hosts(_settings()) == ["127.0.0.1", "localhost", "[::1]", "127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted"),
+    [
+        ("127.0.0.1:8050", True),
+        ("localhost", True),
+        ("LocalHost:1", True),
+        ("[::1]:8050", True),
+        ("[::1]", True),
+        ("gex.example", True),
+        ("a.b.lan:8050", True),
+        ("lan", False),
+        ("[::2]", False),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("gex.example.evil.example", False),
+        ("127.0.0.1@evil.example", False),
+        ("127.0.0.1:8050:evil.example", False),
+        ("", False),
+    ],
+)
+def test_a_host_is_trusted_by_its_name_alone(host: str, trusted: bool) -> None:
+    names = trusted_hosts(_settings(trusted_hosts="gex.example, .lan"))
+
+    assert is_trusted(host, names) is trusted
+    assert is_trusted(host, None)
 
 
 def test_named_hosts_are_trusted_as_well() -> None:

@@ -1,6 +1,6 @@
 """An answer that is repeated without Flask is the one that Flask gave, as long as it holds and only for whom it holds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ class Counted:
 
 
 @pytest.fixture
-def counted(tmp_path: Path) -> Iterator[Counted]:
-    yield Counted(make_server(tmp_path, symbols="SPX,SPY"))
+def counted(tmp_path: Path) -> Counted:
+    return Counted(make_server(tmp_path, symbols="SPX,SPY"))
 
 
 @pytest.mark.parametrize("packing", ["gzip", "br, gzip", "identity", ""])
@@ -147,7 +147,13 @@ def test_a_private_server_looks_at_everybody(tmp_path: Path) -> None:
 
 
 def test_only_answers_that_a_version_determines_are_repeated(counted: Counted) -> None:
-    for path in ("/api/v1/symbols", "/api/v1/gex/XYZ", "/api/v1/gex/SPX?side=x", "/metrics", "/api/v1/health"):
+    for path in (
+        "/api/v1/symbols",
+        "/api/v1/gex/XYZ",
+        "/api/v1/gex/SPX?side=x",
+        "/metrics",
+        "/api/v1/health",
+    ):
         assert not counted.repeats(lambda path=path: counted.client.get(path))
     assert not counted.repeats(lambda: counted.client.head(LEVELS))
 

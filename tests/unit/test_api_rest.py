@@ -101,6 +101,14 @@ def test_what_cannot_be_read_is_named(client: FlaskClient, query: str) -> None:
     assert problem["invalid"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["market/SPX", "symbols", "gex/SPX/days", "alerts", "alerts/rules", "cache/stats", "connection/status"],
+)
+def test_no_resource_passes_over_a_parameter_that_it_does_not_have(client: FlaskClient, path: str) -> None:
+    assert "limits" in _problem(client.get(f"/api/v1/{path}?limits=3"), 422)["detail"]
+
+
 @pytest.mark.parametrize("symbol", ["%25%25", "SPX%20Y", "TOOLONGSYMBOL", "-", "<script>", "S" * 500])
 def test_what_is_no_symbol_is_malformed(client: FlaskClient, symbol: str) -> None:
     _problem(client.get(f"/api/v1/gex/{symbol}"), 422)
@@ -224,6 +232,16 @@ def test_options_are_filtered_and_paged_without_loss(client: FlaskClient) -> Non
     assert page["total"] == len(seen) > 7
 
 
+def test_pages_of_a_table_lead_on_as_those_of_json_do(client: FlaskClient) -> None:
+    path = "/api/v1/options/SPX?limit=400&right=C"
+    following = client.get(path).get_json()["next"]
+
+    for kind in ("text/csv", "application/vnd.apache.arrow.stream", "application/json"):
+        for _ in range(2):  # computed, then kept
+            assert client.get(path, headers={"Accept": kind}).headers["Link"] == f'<{following}>; rel="next"'
+    assert "Link" not in client.get("/api/v1/options/SPX?limit=5000&offset=4999").headers
+
+
 def test_an_unknown_number_of_a_contract_is_null(client: FlaskClient) -> None:
     row = client.get("/api/v1/options/SPX?limit=1").get_json()["options"][0]
 
@@ -238,6 +256,24 @@ def test_tables_come_as_csv_where_it_is_asked_for(client: FlaskClient) -> None:
     expected = client.get("/api/v1/gex/SPX/strikes").get_json()["strikes"]
     assert answer.mimetype == "text/csv"
     assert [float(row["net_gex"]) for row in rows] == [row["net_gex"] for row in expected]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/csv; charset=utf-8", "text/csv"),
+        ("text/csv;header=present, */*;q=0.1", "text/csv"),
+        ("text/*", "text/csv"),
+        ("text/csv;q=0.4, application/json;q=0.5", "application/json"),
+        ("application/json;q=0, application/*", "application/vnd.apache.arrow.stream"),
+        ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
+        ("*/*", "application/json"),
+        ("", "application/json"),
+    ],
+)
+def test_the_best_of_the_accepted_forms_is_sent(client: FlaskClient, accept: str, kind: str) -> None:
+    for path in ("gex/SPX/strikes", "gex/SPX/expiries", "options/SPX?limit=3"):
+        assert client.get(f"/api/v1/{path}", headers={"Accept": accept}).mimetype == kind
 
 
 def test_what_is_neither_json_nor_csv_is_not_acceptable(client: FlaskClient) -> None:
@@ -319,6 +355,25 @@ def test_an_underlying_is_followed_and_dropped_while_running(own: FlaskClient) -
     assert _drop(own, "BRK.B").status_code == 204
     _problem(own.get("/api/v1/gex/BRK.B"), 404)
     _problem(_drop(own, "BRK.B"), 404)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 100_000,
+        '{"symbol": NaN}',
+        '{"symbol": "AAPL"',
+        "\xff",
+        "",
+        '"AAPL"',
+        "null",
+        '{"symbol": 1e999}',
+    ],
+)
+def test_a_body_that_is_no_document_is_malformed(own: FlaskClient, body: str) -> None:
+    headers = _key(own, "manage") | {"Content-Type": "application/json"}
+
+    _problem(own.post("/api/v1/symbols", data=body.encode("latin-1"), headers=headers), 422)
 
 
 def test_the_limit_and_the_last_underlying_are_said_so(own: FlaskClient) -> None:

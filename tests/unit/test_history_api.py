@@ -43,7 +43,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def client(data_dir: Path) -> Iterator[FlaskClient]:
-    with make_server(data_dir, symbols="SPX").test_client() as client:
+    with make_server(data_dir, symbols="SPX,SPY").test_client() as client:
         yield client
 
 
@@ -115,6 +115,10 @@ def test_a_recorded_minute_answers_in_the_place_of_the_present(client: FlaskClie
         ("at=2026-10-16T17:02Z&weight=volume", 404),
         ("at=2026-10-16T17:02Z&expiries=2026-10-16", 404),
         ("at=yesterday", 422),
+        ("at=1790000000", 422),
+        ("at=0001-01-01T00:00:00Z", 404),
+        ("at=0001-01-01T00:00:00%2B14:00", 404),
+        ("at=9999-12-31T23:59:59-12:00", 404),
     ],
 )
 def test_what_was_not_recorded_is_refused(client: FlaskClient, query: str, status: int) -> None:
@@ -129,6 +133,36 @@ def test_days_close_with_the_last_row(client: FlaskClient) -> None:
 
     assert (day["day"], day["minutes"], day["spot"]) == ("2026-10-16", ROWS, SPOT + 7)
     assert client.get("/api/v1/gex/SPY/days").get_json()["days"] == []
+
+
+@pytest.mark.parametrize("part", ["days", "history", "history/strikes", "levels/file"])
+def test_an_underlying_that_nobody_follows_or_followed_is_unknown(client: FlaskClient, part: str) -> None:
+    answer = client.get(f"/api/v1/gex/NDX/{part}")
+
+    assert answer.status_code == 404
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_what_was_recorded_stays_readable_when_nobody_follows_it_any_more(data_dir: Path) -> None:
+    client = make_server(data_dir, symbols="SPY").test_client()
+
+    assert client.get("/api/v1/gex/SPX/levels").status_code == 404
+    assert len(client.get("/api/v1/gex/SPX/days").get_json()["days"]) == 1
+    assert client.get("/api/v1/gex/SPX/levels?at=2026-10-16T17:03Z").status_code == 200
+
+
+@pytest.mark.parametrize("part", ["history", "history/strikes"])
+def test_a_range_may_be_as_long_as_the_calendar(client: FlaskClient, part: str) -> None:
+    whole = client.get(f"/api/v1/gex/SPX/{part}?start=0001-01-01&end=9999-12-31T23:59:59-12:00")
+
+    assert whole.status_code == 200
+    assert whole.get_json()["total"] == ROWS
+
+
+@pytest.mark.parametrize("day", ["20261016", "1792108800", "2026-10-16T00:00:00", "2026-02-30", "today"])
+def test_a_day_is_written_as_a_day(client: FlaskClient, day: str) -> None:
+    assert client.get(f"/api/v1/gex/SPX/levels/file?day={day}").status_code == 422
+    assert client.get(f"/api/v1/options/SPX?expiry={day}").status_code == 422
 
 
 def test_the_file_for_other_platforms_holds_the_closing_levels(client: FlaskClient) -> None:
