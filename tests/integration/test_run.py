@@ -96,6 +96,23 @@ def test_the_pages_of_the_demo_are_there(demo: Running) -> None:
     assert "text/html" in demo.get("/login").headers["Content-Type"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Ssl", "on"),
+        ("SCRIPT_NAME", "/login"),
+        ("SCRIPT_NAME", "/elsewhere"),
+        ("PATH_INFO", "/gex/SPX"),
+    ],
+)
+def test_without_a_named_proxy_nobody_speaks_for_one(demo: Running, name: str, value: str) -> None:
+    answer = requests.get(f"{demo.url}/login", headers={name: value}, timeout=5)
+
+    assert answer.status_code == 200
+    assert "Strict-Transport-Security" not in answer.headers
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda s: s.name)
 def test_its_end_is_the_end_of_every_process(tmp_path: Path, signum: signal.Signals) -> None:
     with started(tmp_path) as running:
