@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
@@ -30,11 +29,18 @@ INFO = Info(
 
 
 class Json(DefaultJSONProvider):
-    """JSON that is read strictly: no NaN, and nothing nested so deep that Python's own reader runs out of stack."""
+    """JSON that is read strictly: without NaN, and what is nested deeper than Python can read is malformed."""
 
-    def loads(self, s: str | bytes, **kwargs: Any) -> Any:  # noqa: ARG002 - Flask's signature
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """A document. Raises ValueError."""
-        return orjson.loads(s)
+        try:
+            return super().loads(s, parse_constant=_refuse, **kwargs)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 class Server(OpenAPI):

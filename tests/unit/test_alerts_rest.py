@@ -83,6 +83,7 @@ def test_a_change_of_old_rules_is_refused(owner: FlaskClient) -> None:
     assert answer.status_code == 409
     assert "meanwhile" in answer.get_json()["detail"]
     assert len(owner.get("/api/v1/alerts/rules").get_json()["rules"]) == 1
+    assert put(owner, [], revision=204547041237008811819008).status_code == 409
 
 
 @pytest.mark.parametrize(
