@@ -39,6 +39,7 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 T = TypeVar("T")
 
+_FAR_MS = 100_000 * DAY_MS  # the year 2243
 _MEMOS = 24
 # No extension is needed, and none is looked for on the network.
 _DUCKDB: dict[str, Any] = {
@@ -359,8 +360,13 @@ def _in_utc(table: pa.Table) -> pa.Table:
 
 def _within(day: date, start_ms: int | None, end_ms: int | None) -> bool:
     """Whether a trading day can hold instants of a range."""
-    after = start_ms is None or day >= exchange_day(start_ms)
-    return after and (end_ms is None or day <= exchange_day(max(end_ms - 1, 0)))
+    after = start_ms is None or day >= _day_of(start_ms)
+    return after and (end_ms is None or day <= _day_of(end_ms - 1))
+
+
+def _day_of(ms: int) -> date:
+    """The trading day of any instant, also of one that no calendar reaches."""
+    return exchange_day(min(max(ms, 0), _FAR_MS))
 
 
 def _tail_table(newer: Moments) -> pa.Table:

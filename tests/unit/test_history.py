@@ -124,6 +124,8 @@ def test_each_minute_gives_one_row_that_reads_back_as_it_was(host: Host) -> None
         np.testing.assert_allclose(moment.snapshot.strikes.net_gex, truth.strikes.net_gex, atol=2e-8 * gross)
         np.testing.assert_allclose(moment.snapshot.profile_gex, truth.profile_gex, atol=2e-6 * gross)
     assert host.history.at("SPX", START + 2 * MINUTE, within_ms=MINUTE - 1) is None
+    for beyond in (-(10**15), 10**15):  # instants that no calendar reaches
+        assert host.history.at("SPX", beyond) is None
 
 
 def test_the_other_sides_follow_from_the_row(host: Host) -> None:
