@@ -16,7 +16,8 @@ from app.api.tables import ARROW
 
 SWAGGER = Path(str(files("flask_openapi3_swagger"))) / "templates" / "swagger"
 _OPEN = ("/health/live", "/health/ready")
-_TABLES = ("/options/{symbol}", "/strikes", "/expiries", "/history", "/days", "/levels/file")
+_NEGOTIATED = ("/options/{symbol}", "/strikes", "/expiries", "/history", "/days")
+_TABLES = (*_NEGOTIATED, "/levels/file")
 JSON, SSE = "application/json", "text/event-stream"
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
@@ -74,8 +75,13 @@ def _complete(operation: dict[str, Any], name: str) -> None:
         content["text/csv"] = {"schema": {"type": "string"}}
         if not name.endswith("/file"):
             content[ARROW] = {"schema": {"type": "string", "format": "binary"}}
-    if name.startswith("GET") and "{symbol}" in name and SSE not in responses["200"]["content"]:
+    if _is_tagged(name) and SSE not in responses["200"]["content"]:
         responses["304"] = {"description": "Unchanged since the version in If-None-Match"}
+
+
+def _is_tagged(name: str) -> bool:
+    """Whether its answers carry an ETag."""
+    return name.startswith("GET") and ("{symbol}" in name or name.endswith("/alerts"))
 
 
 def _errors(name: str) -> dict[str, str]:
@@ -88,7 +94,7 @@ def _errors(name: str) -> dict[str, str]:
         "403": "Not with this API key or shared link, or not from another site's page",
         **({"404": "The symbol is not followed"} if "{symbol}" in name else {}),
         **({"404": "There is no such webhook"} if "{id}" in name else {}),
-        **({"406": "None of the table's formats is accepted"} if name.endswith(_TABLES) else {}),
+        **({"406": "None of the table's formats is accepted"} if name.endswith(_NEGOTIATED) else {}),
         **(
             {}
             if name.startswith("GET")

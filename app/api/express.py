@@ -92,8 +92,10 @@ class Express:
         return answer
 
     def _note(self, question: Question, given: Given) -> None:
-        packing = [value for name, value in given.headers if name.lower() == "content-encoding"]
-        if given.status[:3] not in ("200", "304") or packing not in ([], ["gzip"]):
+        said = {name.lower(): value for name, value in given.headers}
+        if given.status[:3] not in ("200", "304") or said.get("content-encoding", "gzip") != "gzip":
+            return
+        if "set-cookie" in said:  # meant for one browser
             return
         with self._lock:
             self._given[question] = given

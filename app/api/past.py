@@ -240,7 +240,7 @@ def levels_file(path: SymbolPath, query: FileQuery) -> Response:
     if query.day is not None:
         rows = [row for row in rows if row["day"] == query.day.isoformat()]
     if not rows:
-        raise nothing(path.symbol)
+        raise nothing(path.symbol, f" on {query.day}" if query.day else "")
     name = f"levels-{path.symbol.replace('/', '.')}-{rows[-1]['day']}"
     if query.format == "csv":
         return _file(to_csv(rows), CSV, f"{name}.csv")
@@ -344,7 +344,5 @@ def _digest(*parts: str | bytes | None) -> str:
 
 
 def _file(text: str, mimetype: str, name: str) -> Response:
-    response = Response(text, mimetype=mimetype)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
+    named = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return versioned(_digest(text), lambda: Body(text.encode(), mimetype), named)

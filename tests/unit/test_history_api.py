@@ -176,7 +176,12 @@ def test_the_file_for_other_platforms_holds_the_closing_levels(client: FlaskClie
     assert float(row["put_wall"]) == levels.put_wall
     assert f"Call wall, {levels.call_wall:.0f}" in line
     assert f'hline({levels.call_wall:.0f}, "Call wall"' in pine
-    assert client.get("/api/v1/gex/SPX/levels/file?day=2020-01-02").status_code == 404
+    missing = client.get("/api/v1/gex/SPX/levels/file?day=2020-01-02")
+    assert missing.status_code == 404
+    assert "2020-01-02" in missing.get_json()["detail"]
+    again = {"If-None-Match": table.headers["ETag"]}
+    assert client.get("/api/v1/gex/SPX/levels/file", headers=again).status_code == 304
+    assert client.get("/api/v1/gex/SPX/levels/file?format=line", headers=again).status_code == 200
 
 
 def test_importing_a_file_twice_records_it_once(
