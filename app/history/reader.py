@@ -32,7 +32,7 @@ from app.history.row import START, Key
 from app.history.schema import LEVELS, SCALARS, SCHEMA
 from app.history.shelf import Shelf, mark
 from app.history.tail import Moments, Tail
-from app.history.track import MINUTE_MS
+from app.history.track import DAY_MS, MINUTE_MS
 from app.market.calendar import exchange_day
 
 F32 = NDArray[np.float32]
