@@ -61,7 +61,7 @@ def main() -> None:
         peer, _ = server.accept()
         with peer, contextlib.suppress(OSError):
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _shake_hands(peer)
+            shake_hands(peer)
             _send(peer, pool, count / rate if rate else 0.0, seconds)
 
 
@@ -71,13 +71,20 @@ def _send(peer: socket.socket, pool: list[bytes], pause_s: float, seconds: float
     while time.monotonic() - began < seconds:
         due += pause_s
         time.sleep(max(0.0, due - time.monotonic()))
-        body = _HEAD + str(monotonic_us()).encode() + pool[sent % len(pool)]
-        length = len(body).to_bytes(2, "big") if len(body) < 65_536 else len(body).to_bytes(8, "big")
-        peer.sendall(b"\x81" + (b"\x7e" if len(length) == 2 else b"\x7f") + length + body)
+        peer.sendall(text_frame(_HEAD + str(monotonic_us()).encode() + pool[sent % len(pool)]))
         sent += 1
 
 
-def _shake_hands(peer: socket.socket) -> None:
+def text_frame(body: bytes) -> bytes:
+    """A text frame of a server."""
+    if len(body) < 126:
+        return bytes((0x81, len(body))) + body
+    length = len(body).to_bytes(2, "big") if len(body) < 65_536 else len(body).to_bytes(8, "big")
+    return b"\x81" + (b"\x7e" if len(length) == 2 else b"\x7f") + length + body
+
+
+def shake_hands(peer: socket.socket) -> None:
+    """Accept a WebSocket client that has connected."""
     asked = b""
     while b"\r\n\r\n" not in asked:
         asked += peer.recv(4096)

@@ -21,23 +21,26 @@ from app.schwab.rest import StreamerInfo
 
 CONNECT_TIMEOUT_S = 8.0
 LOGIN_TIMEOUT_S = 8.0
+# A frame of many keys takes a slow line some round trips.
+SEND_TIMEOUT_S = 5.0
 # The gateway closes the connection on request frames above 65,535 bytes.
 MAX_REQUEST_BYTES = 48_000
 _CONTROL = (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG)
+_READ_BYTES = 65_536
 
 
 class Stream:
     """An open connection. Every method raises StreamClosed, with the reason, once it has ended.
 
     Attributes:
-        last_frame_at: monotonic time of the last sign of life, a pong included.
+        last_frame_at: monotonic time of the last sign of life: a frame, a pong, a part of either.
     """
 
     def __init__(self, info: StreamerInfo, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._info = info
         self._clock = clock
         self._next_id = 0
-        self._socket = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
+        self._socket = _Socket(enable_multithread=True, skip_utf8_validation=True)
         with _translated():
             self._socket.connect(info.url, timeout=CONNECT_TIMEOUT_S)  # type: ignore[no-untyped-call]
         self._timeout_s = CONNECT_TIMEOUT_S
@@ -80,23 +83,26 @@ class Stream:
             "parameters": parameters,
         }
         with _translated():
+            self._wait_at_most(SEND_TIMEOUT_S)
             self._socket.send(orjson.dumps({"requests": [body]}).decode())
         return request
 
     def ping(self) -> None:
         """Ask for a sign of life."""
         with _translated():
+            self._wait_at_most(SEND_TIMEOUT_S)
             self._socket.ping()
 
     def poll(self, timeout_s: float) -> Frame | None:
-        """The next frame; None when none came in time, or only a ping or pong."""
+        """The next frame; None when none came whole in about that time, or only a ping or pong."""
         with _translated():
-            if timeout_s != self._timeout_s:
-                self._socket.settimeout(timeout_s)
-                self._timeout_s = timeout_s
+            self._wait_at_most(timeout_s)
+            read = self._socket.begin_frame(timeout_s)
             try:
                 opcode, received = self._socket.recv_data_frame(control_frame=True)
             except websocket.WebSocketTimeoutException:
+                if self._socket.bytes_read > read:
+                    self.last_frame_at = self._clock()
                 return None
         self.last_frame_at = self._clock()
         if opcode == websocket.ABNF.OPCODE_CLOSE:
@@ -107,6 +113,11 @@ class Stream:
         frame = decode_frame(received.data)
         frame.text = received.data
         return frame
+
+    def _wait_at_most(self, timeout_s: float) -> None:
+        if timeout_s != self._timeout_s:
+            self._socket.settimeout(timeout_s)
+            self._timeout_s = timeout_s
 
     def logout(self, timeout_s: float = 2.0) -> None:
         """Say goodbye and close; never raises."""
@@ -123,6 +134,35 @@ class Stream:
         """Close the socket at once; never raises."""
         with contextlib.suppress(Exception):
             self._socket.shutdown()  # type: ignore[no-untyped-call]
+
+
+class _Socket(websocket.WebSocket):
+    """Reads what has come at once, where websocket-client asks thrice for each frame, and gives up on a trickle.
+
+    websocket-client's own time limit begins anew with every byte: a peer that sends a frame a byte at a time would hold
+    its reader for ever.
+    """
+
+    def __init__(self, **options: bool) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self.bytes_read = 0
+        self._held, self._at = b"", 0
+        self._deadline = float("inf")
+
+    def begin_frame(self, timeout_s: float) -> int:
+        """A frame must be whole in this time, or is waited for another time; `bytes_read` so far."""
+        self._deadline = time.monotonic() + timeout_s
+        return self.bytes_read
+
+    def _recv(self, bufsize: int) -> bytes:
+        if self._at == len(self._held):
+            if time.monotonic() > self._deadline:
+                raise websocket.WebSocketTimeoutException("the frame is not whole yet")
+            self._held, self._at = super()._recv(_READ_BYTES), 0  # type: ignore[no-untyped-call]
+            self.bytes_read += len(self._held)
+        piece = self._held[self._at : self._at + bufsize]
+        self._at += len(piece)
+        return piece
 
 
 def chunks(keys: list[str], limit_bytes: int = MAX_REQUEST_BYTES) -> Iterator[list[str]]:
