@@ -37,12 +37,27 @@ def test_slow_frames_are_no_skew() -> None:
     assert skew.wall() == NOW
 
 
-def test_a_clock_that_was_set_is_believed_again() -> None:
-    now = [NOW + 3600]
-    skew = Skew(lambda: now[0])
+@pytest.mark.parametrize("moved", [3600, -3600], ids=["back", "forward"])
+def test_a_clock_that_is_set_is_believed_at_once_and_judged_anew(moved: float) -> None:
+    now, passed = [NOW + moved], [0.0]
+    skew = Skew(lambda: now[0], lambda: passed[0])
     for second in range(10):
+        now[0], passed[0] = NOW + moved + second, second
         skew.heard(round((NOW + second) * 1000))
-    assert skew.too_far
-    now[0] = NOW + 10
-    skew.heard(round((NOW + 10) * 1000))
+    assert skew.wall() == pytest.approx(NOW + 9)
+    now[0], passed[0] = NOW + 10, 10
+    assert skew.wall() == NOW + 10
+    for second in range(10, 13):
+        now[0], passed[0] = NOW + second, second
+        skew.heard(round((NOW + second) * 1000))
+    assert skew.seconds == 0
     assert not skew.too_far
+
+
+@pytest.mark.parametrize("damaged", [9_790_625_599_999, 4_000_000_000_000, 179_062_559_999, 10**16 - 1, 1])
+def test_a_damaged_stamp_does_not_move_the_clock(damaged: int) -> None:
+    skew = Skew(lambda: NOW)
+    for second in range(20):
+        skew.heard(damaged if second in (7, 8) else round(NOW * 1000) - 80)
+        assert skew.wall() == NOW
+    assert skew.seconds == pytest.approx(0.08)
