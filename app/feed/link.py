@@ -9,11 +9,20 @@ import threading
 import time
 from collections.abc import Callable
 
-from app.errors import AuthError, BrokerError, CacheError, GexError, LoginDenied, SignInNeeded, StreamClosed
+from app.errors import (
+    AuthError,
+    BrokerError,
+    CacheError,
+    GexError,
+    LoginDenied,
+    RateLimited,
+    SignInNeeded,
+    StreamClosed,
+)
 from app.feed.backoff import Backoff
 from app.feed.board import Board
 from app.feed.liveness import DataWatch, Liveness
-from app.feed.subscription import Subscription, Wanted
+from app.feed.subscription import SEVERING, Subscription, Wanted
 from app.schwab.cures import trouble
 from app.schwab.fields import OPTIONS
 from app.schwab.frames import Frame
@@ -112,7 +121,8 @@ class Link:
             return self._pause_closed(error)
         except (BrokerError, CacheError) as error:
             self._board.trouble("stream", error)
-            return self._backoff.failed(self._clock())
+            asked = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+            return max(self._backoff.failed(self._clock()), asked)
         except GexError as error:
             log.info("the stream's connection was not made: %s", error)
             return self._backoff.failed(self._clock())
@@ -202,7 +212,9 @@ class Link:
         if frame.answers:
             self._note_keys(subscription)
         for notice in frame.notices:
-            raise StreamClosed(f"the streamer stops: {notice.msg[:120]}", reason=f"code_{notice.code}")
+            if notice.code in SEVERING:
+                raise StreamClosed(f"the streamer stops: {notice.msg[:120]}", reason=f"code_{notice.code}")
+            log.info("the streamer tells %s: %s", notice.code, notice.msg[:120])
 
     def _note_keys(self, subscription: Subscription) -> None:
         self._board.keys_used = subscription.options_held

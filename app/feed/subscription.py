@@ -18,7 +18,9 @@ _FIELDS = {OPTIONS: subscription(OPTION_NUMBERS), EQUITIES: subscription(EQUITY_
 _RETRY_S = 2.0
 _TRIES = 3
 ANSWER_WITHIN_S = 12.0
-_LIMIT, _NO_SERVICE, _DISPLACED, _LOST = 19, 11, 12, 20
+_LIMIT, _NO_SERVICE = 19, 11
+# Login denied, displaced by another connection, no such connection, stop: whatever they answer, the connection is over.
+SEVERING = frozenset({3, 12, 20, 30})
 _DISCARDED = re.compile(r"DISCARDED=(\d+)")
 
 
@@ -99,8 +101,13 @@ class Subscription:
     def answered(self, answer: Answer, now: float) -> tuple[str, ...]:
         """Take an answer in; the keys that the stream no longer carries because of it. Raises StreamClosed.
 
-        A second answer to the same request, such as the 24 that may follow a 19, belongs to nothing any more.
+        A second answer to the same request, such as the 24 that may follow a 19, belongs to nothing any more. A code that
+        ends the connection does so whatever it answers: Schwab says 12 to whom a later login displaces.
         """
+        if answer.code in SEVERING:
+            raise StreamClosed(
+                f"the streamer ends the connection: {answer.msg[:80]}", reason=f"code_{answer.code}"
+            )
         if self._under_way is None or answer.requestid != self._under_way[0]:
             return ()
         command = self._under_way[1]
@@ -112,10 +119,6 @@ class Subscription:
             self._cut_off(command, answer)
         elif answer.code == _NO_SERVICE:
             self.unavailable.add(command.service)
-        elif answer.code in (_DISPLACED, _LOST):
-            raise StreamClosed(
-                f"the streamer refuses a command: {answer.msg[:80]}", reason=f"code_{answer.code}"
-            )
         else:
             self._failed(answer, now)
         return ()

@@ -79,21 +79,22 @@ def test_the_second_answer_to_a_request_is_nobodys() -> None:
     assert subscription.options_held == 2500
 
 
-def test_a_failed_command_is_tried_again_later_and_not_for_ever() -> None:
+@pytest.mark.parametrize("code", [9, 21, 22, 23, 24, 25])
+def test_a_failed_command_is_tried_again_later_and_not_for_ever(code: int) -> None:
     subscription, wanted, now = Subscription(), Wanted((), KEYS[:3]), 0.0
     for _ in range(2):
         command = subscription.next(wanted, now)
         assert command is not None
         subscription.sent(command, "1", now)
-        subscription.answered(answer(command, 22, "SUBS command failed"), now)
+        subscription.answered(answer(command, code, "command failed"), now)
         assert subscription.next(wanted, now) is None
         now += 5
     command = subscription.next(wanted, now)
     assert command is not None
     subscription.sent(command, "1", now)
     with pytest.raises(StreamClosed) as caught:
-        subscription.answered(answer(command, 22), now)
-    assert caught.value.reason == "code_22"
+        subscription.answered(answer(command, code), now)
+    assert caught.value.reason == f"code_{code}"
 
 
 def test_a_service_that_is_not_available_is_not_asked_for_again() -> None:
@@ -108,14 +109,28 @@ def test_a_service_that_is_not_available_is_not_asked_for_again() -> None:
     assert subscription.unavailable == {EQUITIES, OPTIONS}
 
 
-@pytest.mark.parametrize("code", [12, 20])
-def test_answers_that_end_the_connection_end_it(code: int) -> None:
+@pytest.mark.parametrize("code", [3, 12, 20, 30])
+@pytest.mark.parametrize("request_id", ["1", "0", "nobody's"])
+def test_answers_that_end_the_connection_end_it_whatever_they_answer(code: int, request_id: str) -> None:
     subscription = Subscription()
     command = subscription.next(Wanted(("SPY",)), 0.0)
     assert command is not None
     subscription.sent(command, "1", 0.0)
-    with pytest.raises(StreamClosed):
-        subscription.answered(answer(command, code), 0.0)
+    with pytest.raises(StreamClosed) as caught:
+        subscription.answered(answer(command, code, request=request_id), 0.0)
+    assert caught.value.reason == f"code_{code}"
+
+
+@pytest.mark.parametrize("code", [9, 21, 22, 23, 24, 25])
+def test_a_late_failure_of_another_command_is_nobodys(code: int) -> None:
+    subscription = Subscription()
+    command = subscription.next(Wanted(("SPY",)), 0.0)
+    assert command is not None
+    subscription.sent(command, "7", 0.0)
+    assert subscription.answered(answer(command, code, request="6"), 0.0) == ()
+    assert subscription.next(Wanted(("SPY",)), 0.0) is None, (
+        "the answer to the command itself is still awaited"
+    )
 
 
 def test_an_answer_that_never_comes_ends_the_connection() -> None:
