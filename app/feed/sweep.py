@@ -206,7 +206,7 @@ class Sweeper:
         today = exchange_day(self._now_ms())
         before = swept.dates
         swept.listed = [expiration for expiration in found if expiration.expiry >= today]
-        swept.read_ms = {day: at for day, at in swept.read_ms.items() if day in swept.dates}
+        swept.keep_listed()
         kept = swept.dates | before  # one answer that leaves a date out may be a faulty one
         with self._journal.turn():
             self._journal.listed(symbol, kept, self._now_ms())
@@ -220,17 +220,37 @@ class Sweeper:
             _counted(swept.book),
             first_contracts=TARGET_CONTRACTS if swept.ready else FIRST_CONTRACTS,
         )
-        if swept.ready:  # whatever was read longest ago comes first: a round may be cut short
-            return sorted(windows, key=lambda window: min(swept.read_ms.get(day, 0) for day in window.dates))
         horizon = exchange_day(self._now_ms()) + _NEAR
         near = [window for window in windows if window.first <= horizon] or windows[:1]
-        for window in near:
+        if not swept.ready and self._is_all_there_is(swept, near):
+            self._show(swept)
+        if swept.ready:
+            return swept.order(windows, self._now_ms() - round(self._interval_s * 1000))
+        for window in swept.order(near, 0):
             self._read(swept, window)
-        swept.ready = True
-        self._board.event("first_picture", f"{swept.book.symbol}: the nearest expiries are read")
+        self._show(swept)
         return [window for window in windows if window not in near]
 
+    def _is_all_there_is(self, swept: Swept, near: list[Window]) -> bool:
+        """Whether what is missing of the first picture is only what Schwab fails on: the chain says that it is missing."""
+        unread = {day for window in near for day in window.dates} - swept.read_ms.keys()
+        return bool(swept.read_ms) and unread <= swept.troubled.keys()
+
+    def _show(self, swept: Swept) -> None:
+        swept.ready = True
+        self._board.event("first_picture", f"{swept.book.symbol}: the nearest expiries are read")
+
     def _read(self, swept: Swept, window: Window) -> None:
+        """One window, and a note where Schwab fails on it."""
+        try:
+            self._read_window(swept, window)
+        except RateLimited:
+            raise
+        except BrokerError:
+            swept.refused(window.dates, self._now_ms())
+            raise
+
+    def _read_window(self, swept: Swept, window: Window) -> None:
         """One window: asked for, cut in two where it is too big, merged into the book."""
         symbol = swept.book.symbol
         try:
@@ -269,12 +289,14 @@ class Sweeper:
             self._board.trouble(f"sweep:{swept.book.symbol}", error, about=swept.book.symbol)
             return
         finally:
+            if document.get("isChainTruncated") is True:
+                rejected["truncated"] += 1
             self._board.reject({f"chain_{reason}": count for reason, count in rejected.items()})
         unsettled = replace(chain.take(chain.contracts.settle_ms > now_ms), rejected=dict(rejected))
         with self._journal.turn():
             self._journal.chain(swept.book.symbol, window.first, window.last, document, now_ms)
             swept.book.merge(unsettled, window.first, window.last)
-        swept.read_ms |= dict.fromkeys(window.dates, now_ms)
+        swept.read(window.dates, now_ms)
         swept.book.missing_expiries = swept.missing
 
     # --- waiting ----------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ import pytest
 
 from app.cache import Store, open_store
 from app.cache.embedded import EmbeddedRedis
+from app.schwab.rest import Rest
 from app.simulator.control import Control
-from tests.feeding import Running, running_feed, sign_in
+from tests.feeding import Running, running_feed, sign_in, signed_in_at
 from tests.simulation import running_simulator
 from tests.support import eventually
 
@@ -243,6 +244,33 @@ def test_one_underlying_that_fails_does_not_hold_up_the_others(memory: Store, tm
             feed.whole("MSFT")
             feed.whole("AAPL")
             eventually(lambda: feed.problem() == "", 10)
+
+
+def test_a_date_that_schwab_keeps_failing_on_costs_only_itself(
+    memory: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.feed.backoff.CAP_S", 0.5)  # it takes some tries to find the date
+    with running_simulator("--symbols", "AAPL", "--rate-limit", "0") as url:
+        control, oauth = Control(url), signed_in_at(url, tmp_path)
+        rest = Rest(oauth, api_url=url)
+        first = rest.expirations("AAPL")[0].expiry
+        control.fail(500, path=f"fromDate={first}")
+        with running_feed(url, memory, tmp_path) as feed:
+            feed_missing = eventually(lambda: feed.chain().missing_expiries, 30, "the others are shown")
+            assert first not in feed.chain().contracts.expiry
+            assert feed_missing < len(set(feed.chain().contracts.expiry.tolist()))
+            assert feed.problem() == "outage"
+            kept = feed.chain().contracts.expiry.max()
+            before = feed.chain().quotes.updated_ms[feed.chain().contracts.expiry == kept].max()
+            eventually(
+                lambda: feed.chain().quotes.updated_ms[feed.chain().contracts.expiry == kept].max() > before,
+                20,
+                "the others are read again",
+            )
+            control.clear()
+            eventually(lambda: not feed.chain().missing_expiries, 40)
+            eventually(lambda: feed.problem() == "", 10)
+        rest.close()
 
 
 def test_one_that_keeps_failing_has_the_others_read_no_more_often(memory: Store, tmp_path: Path) -> None:
