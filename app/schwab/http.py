@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -85,7 +86,7 @@ def retry_after(response: requests.Response) -> float:
         wait = float(response.headers.get("Retry-After", ""))
     except ValueError:
         return _DEFAULT_RETRY_S
-    return min(max(wait, 0.0), _LONGEST_RETRY_S)
+    return _DEFAULT_RETRY_S if math.isnan(wait) else min(max(wait, 0.0), _LONGEST_RETRY_S)
 
 
 def describe(document: Any) -> str:

@@ -23,7 +23,7 @@ from app.market.calendar import from_ms
 from app.models import TokenLife
 from app.schwab.cures import trouble
 from app.schwab.token_endpoint import TokenEndpoint
-from app.schwab.tokens import Token, TokenStore
+from app.schwab.tokens import REFRESH_LIFE_S, Token, TokenStore
 from app.settings import SCHWAB_API, Settings
 
 log = logging.getLogger(__name__)
@@ -290,6 +290,8 @@ class OAuth:
         try:
             life = float(answer.get("expires_in", _DEFAULT_LIFE_S))
         except (TypeError, ValueError):
+            life = _DEFAULT_LIFE_S
+        if not 0 < life < REFRESH_LIFE_S:  # NaN too: a token that never seemed to end would never be renewed
             life = _DEFAULT_LIFE_S
         return Token(access, refresh, signed_in_at, now + life, self._audience)
 

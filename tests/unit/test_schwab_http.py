@@ -72,7 +72,18 @@ def test_access_denied_says_that_it_passes() -> None:
     assert "VPN" in error.cure
 
 
-@pytest.mark.parametrize(("header", "wait"), [("7", 7.0), ("", 5.0), ("soon", 5.0), ("86400", 120.0)])
+@pytest.mark.parametrize(
+    ("header", "wait"),
+    [
+        ("7", 7.0),
+        ("", 5.0),
+        ("soon", 5.0),
+        ("86400", 120.0),
+        ("nan", 5.0),
+        ("-3", 0.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 5.0),
+    ],
+)
 def test_too_many_requests_say_how_long_to_wait(header: str, wait: float) -> None:
     error = problem_of(answer(429, b"", **{"Retry-After": header}))
     assert isinstance(error, RateLimited)
