@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 from app.market.chain import QUOTE_COLUMNS, Quotes
 from app.market.updates import STREAMED, UNCHANGED, OptionUpdate
 
-_behind_the_key = itemgetter(slice(1, None))
 _LATEST = 2.0**62  # of a time in ms: what is beyond isn't one
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,11 +73,12 @@ def scatter(
     """Write the changes of a frame, in its order; how many were of contracts not in `index`, or held an impossible time."""
     if not updates:
         return 0
-    rows = np.array([index[update.key] for update in updates], np.int64)
+    n = len(updates)
+    keys, *changed = zip(*map(astuple, updates), strict=True)  # type: ignore[arg-type]
     # through struct: half the price of making an array from Python's numbers
-    changed = chain.from_iterable(map(_behind_the_key, map(astuple, updates)))  # type: ignore[arg-type]
-    packed = struct.pack(f"{len(rows) * len(STREAMED)}d", *changed)
-    return int(_scatter(rows, np.frombuffer(packed).reshape(len(rows), len(STREAMED)), at_ms, *columns))
+    rows = np.frombuffer(struct.pack(f"{n}q", *map(index.__getitem__, keys)), np.int64)
+    packed = struct.pack(f"{n * len(STREAMED)}d", *chain.from_iterable(changed))
+    return int(_scatter(rows, np.frombuffer(packed).reshape(len(STREAMED), n), at_ms, *columns))
 
 
 @_compiled
@@ -89,7 +88,7 @@ def _scatter(
     flow: Any, iv: Any, delta: Any, gamma: Any, theta: Any, vega: Any, quote_ms: Any, trade_ms: Any, updated_ms: Any,
     streaming: Any,
 ) -> int:  # fmt: skip
-    """`values` has a row for each of `rows` (-1: none of ours), its columns in the order of STREAMED."""
+    """`values` has a column for each of `rows` (-1: none of ours), its rows in the order of STREAMED."""
     refused = 0
     for i in range(len(rows)):
         row = rows[i]
@@ -99,7 +98,7 @@ def _scatter(
         (
             new_bid, new_ask, new_last, new_volume, new_interest, new_volatility, new_bid_size, new_ask_size,
             new_last_size, new_delta, new_gamma, new_theta, new_vega, new_quote_ms, new_trade_ms,
-        ) = values[i, 0], values[i, 1], values[i, 2], values[i, 3], values[i, 4], values[i, 5], values[i, 6], values[i, 7], values[i, 8], values[i, 9], values[i, 10], values[i, 11], values[i, 12], values[i, 13], values[i, 14]  # fmt: skip  # noqa: E501
+        ) = values[0, i], values[1, i], values[2, i], values[3, i], values[4, i], values[5, i], values[6, i], values[7, i], values[8, i], values[9, i], values[10, i], values[11, i], values[12, i], values[13, i], values[14, i]  # fmt: skip  # noqa: E501
         # Flow comes first: it is judged by the quote that stood before.
         if not streaming[row]:
             # The image of a contract: what traded before it was seen by nobody, and is no flow.
@@ -169,6 +168,7 @@ def warm_up() -> None:
 
 
 def _run() -> None:
-    values = np.full((1, len(STREAMED)), UNCHANGED)
-    values.flags.writeable = False  # as those that come out of a frame's bytes
-    _scatter(np.zeros(1, np.int64), values, 1, *columns_of(Quotes.unknown(1)))
+    values = np.full((len(STREAMED), 1), UNCHANGED)
+    rows = np.zeros(1, np.int64)
+    values.flags.writeable = rows.flags.writeable = False  # as those that come out of a frame's bytes
+    _scatter(rows, values, 1, *columns_of(Quotes.unknown(1)))
