@@ -64,9 +64,13 @@ _IN_SCRIPT: dict[str, type[Exception]] = {
     "-READONLY ": theirs.ReadOnlyError,
     "-NOPERM ": theirs.NoPermissionError,
 }
-# What redis-py has no class for.
+# What redis-py has no class for, and what our own script says.
 _CODES: dict[str, tuple[str, str]] = {
     "MISCONF": ("Redis can't save to its disk and takes no writes", "Free its disk, or look at its log."),
+    "LOST the quotes": (
+        "Redis evicts what it should keep",
+        "Raise its maxmemory, or set its maxmemory-policy to noeviction.",
+    ),
     "NOREPLICAS": ("Redis has too few replicas to take writes", "Bring its replicas back."),
 }
 

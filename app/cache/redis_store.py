@@ -3,6 +3,7 @@
 Keys carry a hash tag, so that what one script touches shares a slot on a cluster:
 
     chain:{SPX} contracts:{SPX} version:{SPX}    one chain; `contracts` is sent only when they changed
+    staged:{SPX}:EPOCH                           a leader's quotes, for a moment
     status:{feed} events:{feed} symbols:{feed} reads:{feed}
     lease:{NAME} epoch:{NAME}
     stream:{NAME} streamepoch:{NAME}             what append() keeps
@@ -26,7 +27,7 @@ from redis.exceptions import NoScriptError
 from app.cache import scripts
 from app.cache.base import EVENTS_KEPT, Loaded, Position, Version, hit_rate, wall_ms
 from app.cache.breaker import Breaker
-from app.cache.clients import deployment
+from app.cache.clients import TIMEOUT_S, deployment
 from app.cache.failures import REDIS_ERRORS, translated
 from app.cache.reader import ChainReader
 from app.errors import CacheError, DataError, ReadOnlyCache, StaleWriter
@@ -35,6 +36,8 @@ from app.market.codec import encode_contracts, encode_quotes
 from app.models import CacheStats, Event
 
 _COUNT_EVERY_S = 1.0
+_STAGED_MS = 5000  # quotes that wait for their publication; whoever dies in between leaves nothing behind
+_CLAIM_MS = round(TIMEOUT_S * 1000)
 
 _DIGESTS = {
     script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for script in scripts.ALL
@@ -79,15 +82,18 @@ class RedisStore:
 
     def _publish(self, chain: Chain, epoch: int, *, with_contracts: bool) -> tuple[int, int]:
         published_ms = wall_ms()
+        staged = f"staged:{{{chain.symbol}}}:{epoch}"
+        quotes = encode_quotes(chain)
         arguments = [
             epoch,
             published_ms,
             self._reader.last_number(chain.symbol),
-            encode_quotes(chain),
             chain.contracts.identity,
             encode_contracts(chain.contracts) if with_contracts else b"",
         ]
-        return int(self._run(scripts.PUBLISH, _chain_keys(chain.symbol), arguments)), published_ms
+        self._call(lambda: self._redis.set(staged, quotes, px=_STAGED_MS))
+        keys = [*_chain_keys(chain.symbol), staged]
+        return int(self._run(scripts.PUBLISH, keys, arguments)), published_ms
 
     def version(self, symbol: str) -> Version | None:
         return self._call(lambda: _version(self._redis.hmget(f"version:{{{symbol}}}", *Version._fields)))
@@ -144,7 +150,8 @@ class RedisStore:
 
     def acquire(self, name: str, owner: str, ttl_ms: int) -> int | None:
         keys = [f"lease:{{{name}}}", f"epoch:{{{name}}}"]
-        return int(self._run(scripts.ACQUIRE, keys, [owner, ttl_ms])) or None
+        until = int(self._run(scripts.CLOCK, keys[:1], [])) + _CLAIM_MS
+        return int(self._run(scripts.ACQUIRE, keys, [owner, ttl_ms, until])) or None
 
     def renew(self, name: str, owner: str, ttl_ms: int) -> bool:
         return bool(self._run(scripts.RENEW, [f"lease:{{{name}}}"], [owner, ttl_ms]))

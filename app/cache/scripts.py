@@ -3,20 +3,27 @@
 Numbers are written with `%.0f`: an epoch has 13 digits, which Lua's own formatting would write as 1.7e+12.
 """
 
-# KEYS chain, contracts, version; ARGV epoch, published_ms, floor, quotes, identity, contracts ("" when unchanged).
-# Returns the new number, -1 when a later epoch has written, -2 when the contracts must be sent as well.
+# KEYS chain, contracts, version, staged; ARGV epoch, published_ms, floor, identity, contracts ("" when unchanged).
+# The quotes wait in `staged`, which only this epoch writes: renaming costs nothing, while two megabytes that go through
+# Lua are copied thrice. Returns the new number, -1 when a later epoch has written, -2 when the contracts must be sent
+# as well.
 PUBLISH = """
 local held = redis.call('HMGET', KEYS[3], 'epoch', 'number', 'identity')
-if tonumber(held[1] or 0) > tonumber(ARGV[1]) then return -1 end
-if ARGV[6] ~= '' then
-  redis.call('SET', KEYS[2], ARGV[6])
-elseif held[3] ~= ARGV[5] or redis.call('EXISTS', KEYS[2]) == 0 then
+if tonumber(held[1] or 0) > tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[4])
+  return -1
+end
+if redis.call('EXISTS', KEYS[4]) == 0 then return redis.error_reply('LOST the quotes were evicted') end
+if ARGV[5] ~= '' then
+  redis.call('SET', KEYS[2], ARGV[5])
+elseif held[3] ~= ARGV[4] or redis.call('EXISTS', KEYS[2]) == 0 then
   return -2
 end
 local number = math.max(tonumber(held[2] or 0), tonumber(ARGV[3])) + 1
-redis.call('SET', KEYS[1], ARGV[4])
+redis.call('RENAME', KEYS[4], KEYS[1])
+redis.call('PERSIST', KEYS[1])
 redis.call('HSET', KEYS[3], 'number', string.format('%.0f', number), 'published_ms', ARGV[2], 'epoch', ARGV[1],
-  'identity', ARGV[5])
+  'identity', ARGV[4])
 return number
 """
 
@@ -33,14 +40,23 @@ redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'data', ARGV[2])
 return 1
 """
 
-# KEYS lease, epoch; ARGV owner, ttl_ms. Returns the epoch, 0 when someone else holds the lease.
+# KEYS any, for a cluster to find the server by. Its clock in ms.
+CLOCK = """
+local now = redis.call('TIME')
+return now[1] * 1000 + math.floor(now[2] / 1000)
+"""
+
+# KEYS lease, epoch; ARGV owner, ttl_ms, until: a claim that a server carries out later than that, having hung, claims
+# nothing, for its owner has given up. Returns the epoch, 0 when someone else holds the lease or it is too late.
 # An epoch is at least the server's clock in ms, so that it grows even when Redis restarted without its data: a plain
 # INCR would begin again at 1 and leave the new leader below the old one for ever.
 ACQUIRE = """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
-local now = redis.call('TIME')
-local epoch = math.max(tonumber(redis.call('GET', KEYS[2]) or 0) + 1, now[1] * 1000 + math.floor(now[2] / 1000))
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now > tonumber(ARGV[3]) then return 0 end
+local epoch = math.max(tonumber(redis.call('GET', KEYS[2]) or 0) + 1, now)
 redis.call('SET', KEYS[2], string.format('%.0f', epoch))
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return epoch
@@ -76,4 +92,4 @@ end
 return 1
 """
 
-ALL = (PUBLISH, FORGET, PUT_STATUS, ACQUIRE, RENEW, RELEASE, POP, APPEND)
+ALL = (PUBLISH, FORGET, PUT_STATUS, CLOCK, ACQUIRE, RENEW, RELEASE, POP, APPEND)

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from app.cache import scripts
 from app.cache.embedded import EmbeddedRedis
 from app.cache.flask_cache import JsonCache
 from app.cache.redis_store import RedisStore
 from app.cache.results import Results
-from app.errors import CacheError
+from app.errors import CacheError, StaleWriter
 from tests.small import moved, small_chain
 from tests.support import ROOT, clean_environment, eventually
 
@@ -253,3 +255,52 @@ def test_the_embedded_redis_can_be_stopped_twice() -> None:
     server.stop()
     server.stop()
     assert not folder.exists()
+
+
+def test_a_claim_that_a_hung_redis_carries_out_late_claims_nothing(own_redis: EmbeddedRedis) -> None:
+    class Hanging(RedisStore):
+        """The server stops just before the claim reaches it."""
+
+        def _run(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
+            found = super()._run(script, keys, arguments)
+            if script is scripts.CLOCK:
+                signal_to(own_redis, signal.SIGSTOP)
+            return found
+
+    late, other = Hanging(own_redis.url), RedisStore(own_redis.url)
+    eventually(other.ping, 5)
+    try:
+        with pytest.raises(CacheError):
+            late.acquire("feed", "late", 60_000)
+    finally:
+        signal_to(own_redis, signal.SIGCONT)
+    assert eventually(lambda: other.acquire("feed", "other", 60_000), 5)
+
+
+def test_a_publication_leaves_nothing_behind_but_the_chain(own_redis: EmbeddedRedis) -> None:
+    store = RedisStore(own_redis.url)
+    for _ in range(2):
+        eventually(lambda: store.publish(small_chain(), 5), 5)
+    with pytest.raises(StaleWriter):
+        store.publish(small_chain(), 4)
+    assert set(raw(own_redis).keys("*{SPX}*")) == {b"chain:{SPX}", b"contracts:{SPX}", b"version:{SPX}"}
+    assert raw(own_redis).ttl("chain:{SPX}") == -1, "it stays"
+
+
+def test_quotes_that_were_evicted_before_their_publication_leave_the_chain_as_it_was(
+    own_redis: EmbeddedRedis,
+) -> None:
+    class Evicting(RedisStore):
+        """Redis drops what has just come."""
+
+        def _run(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
+            if script is scripts.PUBLISH:
+                raw(own_redis).delete(keys[-1])
+            return super()._run(script, keys, arguments)
+
+    writer, reader = filled(own_redis)
+    with pytest.raises(CacheError, match="evicts"):
+        Evicting(own_redis.url).publish(moved(small_chain(), 1.0), 1)
+    loaded = reader.load("SPX")
+    assert loaded is not None
+    assert (loaded.stale, loaded.version) == (False, writer.version("SPX"))
