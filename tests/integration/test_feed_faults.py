@@ -14,6 +14,7 @@ import pytest
 from app.cache import Store, open_store
 from app.cache.embedded import EmbeddedRedis
 from app.schwab.rest import Rest
+from app.schwab.stream import Stream
 from app.simulator.control import Control
 from tests.feeding import Running, running_feed, sign_in, signed_in_at
 from tests.simulation import running_simulator
@@ -169,6 +170,38 @@ def test_an_expired_access_token_is_renewed_without_a_word(running: Running, con
     control.cut("1006")
     eventually(lambda: running.status().reconnects == 1 and running.status().state == "live", 10)
     assert running.problem() == ""
+
+
+def test_who_is_displaced_says_so_and_leaves_the_stream_to_the_other_program(
+    memory: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.feed.link._DISPLACED_PAUSE_S", 4.0)
+    with (
+        running_simulator("--symbols", "AAPL", "--rate-limit", "0", "--displaced", "notify") as url,
+        running_feed(url, memory, tmp_path) as feed,
+    ):
+        feed.whole()
+        rest = Rest(feed.oauth, api_url=url)
+        other = Stream(rest.streamer_info())
+        other.login(feed.oauth.access_token())
+        eventually(lambda: feed.problem() == "displaced", 5, "the status says so")
+        began = time.monotonic()
+        while time.monotonic() - began < 3:
+            other.poll(0.2)  # raises once the feed has pushed it out
+        other.abort()
+        rest.close()
+        eventually(lambda: feed.status().state == "live" and feed.problem() == "", 15)
+        assert feed.status().rejected["stream_code_12"] == 1
+
+
+def test_a_429_at_the_login_is_waited_out(running: Running, control: Control) -> None:
+    control.fail(429, path="/userPreference", count=1)
+    asked = control.state()["statuses"].get("429", 0)
+    control.cut("rst")
+    eventually(lambda: control.state()["statuses"].get("429", 0) == asked + 1, 10)
+    began = time.monotonic()
+    eventually(lambda: running.status().state == "live" and running.problem() == "", 20)
+    assert time.monotonic() - began > 4, "Schwab said nothing of how long: five seconds"
 
 
 def test_the_servers_symbol_limit_is_learnt(memory: Store, tmp_path: Path) -> None:
