@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.market.chain import Chain, Contracts, Quotes, Session, Source, Underlying
-from app.market.scatter import Rows, columns_of, scatter
+from app.market.scatter import Rows, cleaned, columns_of, scatter
 from app.market.updates import UNSET, OptionUpdate, UnderlyingUpdate
 
 _DAY_MS = 86_400_000
@@ -28,8 +28,6 @@ _NOT_COMPUTED = -999.0
 _STREAM_LAG_MS = 15_000
 # A contract that this many sweeps in a row did not list has gone; one may have been a malformed answer.
 _ABSENCES = 2
-_NEVER_NEGATIVE = ("bid", "ask", "last", "bid_size", "ask_size", "last_size", "volume", "open_interest")
-_GREEKS = ("delta", "gamma", "theta", "vega")
 # Kept by the stream alone, or by the book itself.
 _NOT_SWEPT = frozenset({"flow", "streaming"})
 _UNDERLYING = ("bid", "ask", "last", "volume", "close", "change", "mark", "percent_change")
@@ -234,7 +232,7 @@ class Book:
     def peek(self, as_of_ms: int) -> Chain:
         """The same, and the book stays dirty if it was."""
         with self._lock:
-            quotes = _cleaned(self._quotes, as_of_ms)
+            quotes = cleaned(self._quotes, as_of_ms + _DAY_MS)
             if self.session == "closed":  # subscribed, yet nothing comes that would keep them
                 quotes.streaming[:] = False
             return Chain(
@@ -259,22 +257,6 @@ def _joined(kind: type[Any], left: Any, right: Any) -> Any:
     return kind(
         **{f.name: np.concatenate([getattr(left, f.name), getattr(right, f.name)]) for f in fields(kind)}
     )
-
-
-def _cleaned(quotes: Quotes, as_of_ms: int) -> Quotes:
-    """A copy in which what the wire marks as not known is not known."""
-    copy = Quotes(**{f.name: getattr(quotes, f.name).copy() for f in fields(Quotes)})
-    for name in _NEVER_NEGATIVE:
-        values = getattr(copy, name)
-        values[(values < 0) | np.isinf(values)] = np.nan
-    copy.iv[~((copy.iv > 0) & np.isfinite(copy.iv))] = np.nan
-    blind = np.isnan(copy.iv)  # without a volatility, greeks are leftovers
-    for name in _GREEKS:
-        values = getattr(copy, name)
-        values[blind | (values == _NOT_COMPUTED) | np.isinf(values)] = np.nan
-    for times in (copy.quote_ms, copy.trade_ms):
-        times[(times < 0) | (times > as_of_ms + _DAY_MS)] = 0
-    return copy
 
 
 def _changes(update: UnderlyingUpdate) -> dict[str, Any]:

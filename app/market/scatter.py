@@ -1,4 +1,4 @@
-"""A frame's changes written onto the quotes' columns, and signed flow (gex-math, section 5): between stream and chain.
+"""Compiled work on the quotes' columns: a frame's changes written onto them, signed flow (gex-math, section 5), cleaning.
 
 One compiled call writes a whole frame: item by item through NumPy or memoryviews costs three times as much.
 """
@@ -20,12 +20,16 @@ from app.market.chain import QUOTE_COLUMNS, Quotes
 from app.market.updates import STREAMED, UNCHANGED, OptionUpdate
 
 _LATEST = 2.0**62  # of a time in ms: what is beyond isn't one
+_NOT_COMPUTED = -999.0
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _compiled(function: F) -> F:
-    """Compiled on first call, kept on disk where there is a place to. Holds the interpreter lock: it takes microseconds."""
+    """Compiled on first call, kept on disk where there is a place to.
+
+    Holds the interpreter lock: it takes microseconds, and who gives the lock away has to wait for it.
+    """
     try:
         return njit(cache=True, error_model="numpy")(function)  # type: ignore[return-value]
     except RuntimeError:
@@ -156,12 +160,53 @@ def _scatter(
     return refused
 
 
+def cleaned(quotes: Quotes, latest_ms: int) -> Quotes:
+    """A copy in which what the wire marks as not known is not known, times after `latest_ms` included."""
+    copy = Quotes(*(column.copy() for column in columns_of(quotes)))
+    _clean(
+        (copy.bid, copy.ask, copy.last),
+        (copy.bid_size, copy.ask_size, copy.last_size, copy.volume, copy.open_interest),
+        copy.iv,
+        (copy.delta, copy.gamma, copy.theta, copy.vega),
+        (copy.quote_ms, copy.trade_ms),
+        latest_ms,
+    )
+    return copy
+
+
+@_compiled
+def _clean(prices: Any, counts: Any, iv: Any, greeks: Any, times: Any, latest_ms: int) -> None:
+    for column in prices:
+        _drop_negative(column)
+    for column in counts:
+        _drop_negative(column)
+    for i in range(len(iv)):
+        if not 0 < iv[i] < np.inf:
+            iv[i] = np.nan
+    for greek in greeks:
+        for i in range(len(greek)):
+            # without a volatility, greeks are leftovers
+            if np.isnan(iv[i]) or greek[i] == _NOT_COMPUTED or np.isinf(greek[i]):
+                greek[i] = np.nan
+    for column in times:
+        for i in range(len(column)):
+            if not 0 <= column[i] <= latest_ms:
+                column[i] = 0
+
+
+@_compiled
+def _drop_negative(values: Any) -> None:
+    for i in range(len(values)):
+        if values[i] < 0 or np.isinf(values[i]):
+            values[i] = np.nan
+
+
 def warm_up() -> None:
     """Compile before the first frame; a damaged compiled form on disk is done without."""
     try:
         _run()
     except Exception:  # noqa: BLE001 - whatever a damaged file raises; what else is wrong raises again
-        kernels: tuple[Any, ...] = (signed_size, _scatter)
+        kernels: tuple[Any, ...] = (signed_size, _scatter, _drop_negative, _clean)
         for made in kernels:
             made._cache = NullCache()
         _run()
@@ -172,3 +217,4 @@ def _run() -> None:
     rows = np.zeros(1, np.int64)
     values.flags.writeable = rows.flags.writeable = False  # as those that come out of a frame's bytes
     _scatter(rows, values, 1, *columns_of(Quotes.unknown(1)))
+    cleaned(Quotes.unknown(1), 1)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.market.book import Book
 from app.market.calendar import settle_ms
 from app.market.chain import Chain, Contracts, Quotes, Underlying
-from app.market.scatter import signed_size
+from app.market.scatter import cleaned, signed_size
 from app.market.symbols import OptionSymbol
 from app.schwab.frames import EquityContent, OptionContent
 
@@ -137,6 +140,38 @@ def test_a_price_that_is_none_is_unknown(bad: float) -> None:
     quotes = row(book, CALL).quotes
     assert np.isnan(quotes.open_interest[0])
     assert np.isnan(quotes.bid[0]) or bad > 0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            *[st.sampled_from([-999.0, -1.0, -0.0, 0.0, 0.5, 7.0, 1e30, math.nan, math.inf, -math.inf])] * 3
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_whatever_the_wire_leaves_in_a_column_only_what_is_known_comes_out(
+    rows: list[tuple[float, float, float]],
+) -> None:
+    quotes = Quotes.unknown(len(rows))
+    quotes.bid[:], quotes.iv[:], quotes.gamma[:] = np.transpose(rows)
+    quotes.open_interest[:] = quotes.bid
+    quotes.quote_ms[:] = np.clip(np.nan_to_num(quotes.bid), -1e18, 2e18)
+    kept = quotes.take(slice(None))
+    clean = cleaned(kept, 1000)
+    for i, (bid, iv, gamma) in enumerate(rows):
+        usable = 0 <= bid < math.inf
+        assert clean.bid[i] == bid if usable else np.isnan(clean.bid[i])
+        assert clean.open_interest[i] == np.float32(bid) if usable else np.isnan(clean.open_interest[i])
+        known = 0 < iv < math.inf
+        assert clean.iv[i] == np.float32(iv) if known else np.isnan(clean.iv[i])
+        finite = known and math.isfinite(gamma) and gamma != -999
+        assert clean.gamma[i] == np.float32(gamma) if finite else np.isnan(clean.gamma[i])
+        assert clean.quote_ms[i] == (int(bid) if 0 <= bid <= 1000 else 0)
+    assert np.array_equal(quotes.bid, np.transpose(rows)[0], equal_nan=True), (
+        "the book keeps the wire's values"
+    )
 
 
 def test_a_time_beyond_all_bounds_costs_one_update() -> None:
