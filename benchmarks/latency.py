@@ -2,7 +2,8 @@
 
 The real parts in the order of app/feed/leader.py: stream, decoder, book and publication, two threads in this process;
 the sender and Redis are processes of their own. "cadence" publishes every 250 ms, as the product does by default;
-"event" publishes whenever something has come in, which shows what the path itself takes.
+"event" publishes whenever something has come in, which shows what the path itself takes; "uncached" is the same without
+Redis: what this machine makes of two threads and their waking each other, whatever the product does.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Run:
     """One measurement: when frames were sent that are in the book, and how old they were when Redis had them."""
 
     book: Book
-    store: RedisStore
+    store: RedisStore | None
     heard: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
     applied: list[int] = field(default_factory=list)
@@ -58,13 +59,15 @@ class Run:
     def publish(self) -> None:
         """What the book holds now, and the age of every frame that is new in it."""
         count = len(self.applied)
-        self.store.publish(self.book.snapshot(round(time.time() * 1000)), 1)
+        chain = self.book.snapshot(round(time.time() * 1000))
+        if self.store is not None:
+            self.store.publish(chain, 1)
         now = monotonic_us()
         self.ages_us += [now - sent for sent in self.applied[:count]]
         del self.applied[:count]
 
 
-def run(store: RedisStore, rate: int, *, event_driven: bool) -> dict[str, float]:
+def run(store: RedisStore | None, rate: int, *, event_driven: bool) -> dict[str, float]:
     """Latencies in ms and the share of a core at `rate` contents a second."""
     one = Run(book(), store)
     one.publish()
@@ -106,11 +109,15 @@ def measure() -> dict[str, Any]:
     with EmbeddedRedis() as server:
         store = RedisStore(server.url)
         for rate in (5_000, 10_000, 25_000):
-            for name in ("cadence", "event"):
-                one = run(store, rate, event_driven=name == "event")
+            for name in ("cadence", "event", "uncached"):
+                one = run(
+                    None if name == "uncached" else store,
+                    rate,
+                    event_driven=name != "cadence",
+                )
                 found[f"{rate}_{name}"] = one
                 print(
-                    f"tick to cache, {rate:6,} contents/s, {name:7}: p50 {one['p50_ms']:.1f} ms, "
+                    f"tick to cache, {rate:6,} contents/s, {name:8}: p50 {one['p50_ms']:.1f} ms, "
                     f"p99 {one['p99_ms']:.1f} ms, {one['core_share']:.0%} of a core"
                 )
         store.close()

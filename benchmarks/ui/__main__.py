@@ -14,6 +14,7 @@ from benchmarks.ui.chromium import chromium, executable
 from benchmarks.ui.endurance import endurance, recovery
 from benchmarks.ui.live import first_visit, live_tab
 from benchmarks.ui.looks import accessible, widths
+from benchmarks.ui.rates import at_rates
 from benchmarks.ui.table import Row, write
 from benchmarks.ui.tabs import many_tabs
 from benchmarks.ui.time_view import time_view
@@ -43,7 +44,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ui", description=__doc__)
-    parser.add_argument("--rows", default="1,2,3,4,5,6,7,8,9,11", help="figures to measure")
+    parser.add_argument("--rows", default="1,2,3,4,5,6,7,8,9,10,11", help="figures to measure")
     parser.add_argument("--seconds", type=float, default=60, help="how long one live tab is watched")
     parser.add_argument("--updates", type=int, default=20_000, help="pictures that the endurance run draws")
     parser.add_argument("--minutes", type=float, default=10, help="how long the 200 tabs ask")
@@ -60,6 +61,7 @@ def _plan(browser: Browser, chosen: argparse.Namespace, folder: Path) -> list[Ca
     plan: list[tuple[set[int], Callable[[], list[Row]]]] = [
         ({8}, with_product(lambda product: [first_visit(browser, product)])),
         ({1, 2, 3}, with_product(lambda product: live_tab(browser, product, chosen.seconds, folder))),
+        ({10}, lambda: at_rates(browser, chosen.seconds)),
         ({4}, lambda: [recovery(browser)]),
         ({7}, with_product(lambda product: [accessible(browser, product)])),
         ({9}, with_product(lambda product: [widths(browser, product, folder)])),

@@ -15,7 +15,7 @@ from benchmarks.ui.table import Row, percentiles
 from tests.product import Running
 
 UPDATE = "/_dash-update-component"
-_WATCH_PAINTS = """
+WATCH_PAINTS = """
 () => {
   window.paints = [];
   const draw = gex.chart.draw;
@@ -35,7 +35,7 @@ def live_tab(browser: Browser, product: Running, seconds: float, folder: Path) -
         opened.drawn()
         time.sleep(10)  # the first sweep and the first paints are not what a second costs
         busy = _busy_ms_per_s(opened, seconds)  # first of all: whoever listens costs the page time
-        opened.page.evaluate(_WATCH_PAINTS)
+        opened.page.evaluate(WATCH_PAINTS)
         traffic = Traffic(opened)
         time.sleep(seconds)
         paints: list[list[float]] = opened.page.evaluate("() => window.paints")
@@ -99,20 +99,25 @@ class Traffic:
         )
 
 
-def _latency(paints: list[list[float]]) -> Row:
-    """From the instant the market gave the price to the frame after it was drawn; each price once."""
+def latencies(paints: list[list[float]]) -> list[float]:
+    """Seconds from the instant the market gave a price to the frame after it was drawn, once for each price."""
     first: dict[float, float] = {}
     for painted, spot_at, _ in paints:
         if spot_at:
             first.setdefault(spot_at, (painted - spot_at) / 1000)
-    median, high = percentiles(list(first.values()), 50, 99) if first else (float("nan"), float("nan"))
+    return list(first.values())
+
+
+def _latency(paints: list[list[float]]) -> Row:
+    found = latencies(paints)
+    median, high = percentiles(found, 50, 99) if found else (float("nan"), float("nan"))
     return Row(
         3,
         "tick to pixels, simulator to painted chart",
         "p50 under 1.0 s, p99 under 1.6 s",
-        f"p50 {median:.2f} s, p99 {high:.2f} s over {len(first)} prices",
+        f"p50 {median:.2f} s, p99 {high:.2f} s over {len(found)} prices",
         median < 1.0 and high < 1.6,
-        {"p50_s": median, "p99_s": high, "prices": len(first)},
+        {"p50_s": median, "p99_s": high, "prices": len(found)},
     )
 
 
