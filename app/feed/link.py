@@ -218,8 +218,8 @@ class Link:
 
     def _note_keys(self, subscription: Subscription) -> None:
         self._board.keys_used = subscription.options_held
-        if subscription.limit is not None:
-            self.key_limit = subscription.limit
+        if subscription.stated_limit is not None:
+            self.key_limit = subscription.stated_limit
         if OPTIONS in subscription.unavailable:
             self._board.known_trouble("stream", "no_stream")
 

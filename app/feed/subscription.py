@@ -50,12 +50,14 @@ class Subscription:
     """The key sets of one connection. Times are monotonic seconds given by the caller.
 
     Attributes:
-        limit: how many option keys the server allows, once it has said so.
+        limit: how many option keys this connection takes, once the server has said that it is full.
+        stated_limit: how many it says that it allows.
         unavailable: services that this login doesn't get (code 11).
     """
 
     def __init__(self) -> None:
         self.limit: int | None = None
+        self.stated_limit: int | None = None
         self.unavailable: set[str] = set()
         self._held: dict[str, dict[str, None]] = {OPTIONS: {}, EQUITIES: {}}
         self._begun: set[str] = set()
@@ -149,14 +151,23 @@ class Subscription:
 
     def _cut_off(self, command: Command, answer: Answer) -> None:
         """Code 19: the keys up to the limit are kept, the rest were dropped."""
-        found = _DISCARDED.search(answer.msg)
-        discarded = min(int(found[1]), len(command.keys)) if found else len(command.keys)
-        kept = command.keys[: len(command.keys) - discarded]
+        stated = symbol_limit(answer) if command.service == OPTIONS else None
+        kept = command.keys[: len(command.keys) - self._discarded(command, answer, stated)]
         self._carried_out(Command(command.service, command.command, kept))
         if command.service == OPTIONS:
-            self.limit = symbol_limit(answer) or max(1, self.options_held)
+            # what is full takes no more, whatever its limit is said to be: to ask again would be to ask for ever
+            self.limit = max(1, self.options_held)
+            self.stated_limit = stated or self.limit
         else:
             self.unavailable.add(command.service)
+
+    def _discarded(self, command: Command, answer: Answer, stated: int | None) -> int:
+        """How many of the command's keys were dropped; all of them where nothing tells."""
+        found = _DISCARDED.search(answer.msg)
+        if found:
+            return min(int(found[1]), len(command.keys))
+        before = 0 if command.command == "SUBS" else len(self._held[command.service])
+        return max(0, len(command.keys) - max(0, (stated or 0) - before))
 
     def _failed(self, answer: Answer, now: float) -> None:
         self._failures += 1

@@ -71,6 +71,30 @@ def test_the_servers_limit_is_learnt_and_kept() -> None:
     assert subscription.next(Wanted((), KEYS), 0.0) is None
 
 
+@pytest.mark.parametrize(
+    ("said", "limit"),
+    [
+        (f"too many  ({OPTIONS}=2500, DISCARDED=500)", 2500),
+        (f"too many  ({OPTIONS}=2500)", 2500),
+        ("too many", None),
+        (f"too many  ({OPTIONS}=2500, DISCARDED=99999)", 2500),
+        (f"too many  ({OPTIONS}=many, DISCARDED=few)", None),
+    ],
+)
+def test_a_server_that_is_full_is_not_asked_for_ever_whatever_it_says(said: str, limit: int | None) -> None:
+    subscription, wanted = Subscription(), Wanted((), KEYS)
+    for _ in range(6):
+        command = subscription.next(wanted, 0.0)
+        if command is None:
+            break
+        subscription.sent(command, "1", 0.0)
+        full = command.command == "ADD"
+        subscription.answered(answer(command, 19 if full else 0, said if full else ""), 0.0)
+    assert subscription.next(wanted, 0.0) is None, "no end after six commands"
+    assert 0 < subscription.options_held <= 2500
+    assert subscription.stated_limit == (limit or subscription.options_held)
+
+
 def test_the_second_answer_to_a_request_is_nobodys() -> None:
     subscription = Subscription()
     drive(subscription, Wanted((), KEYS), limit=2500)
