@@ -291,7 +291,9 @@ class OAuth:
             life = float(answer.get("expires_in", _DEFAULT_LIFE_S))
         except (TypeError, ValueError):
             life = _DEFAULT_LIFE_S
-        if not 0 < life < REFRESH_LIFE_S:  # NaN too: a token that never seemed to end would never be renewed
+        if (
+            not 0 < life < REFRESH_LIFE_S
+        ):  # one without end would never be renewed, one without life at every call
             life = _DEFAULT_LIFE_S
         return Token(access, refresh, signed_in_at, now + life, self._audience)
 

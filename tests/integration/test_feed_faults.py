@@ -293,13 +293,6 @@ def test_a_date_that_schwab_keeps_failing_on_costs_only_itself(
             assert first not in feed.chain().contracts.expiry
             assert feed_missing < len(set(feed.chain().contracts.expiry.tolist()))
             assert feed.problem() == "outage"
-            kept = feed.chain().contracts.expiry.max()
-            before = feed.chain().quotes.updated_ms[feed.chain().contracts.expiry == kept].max()
-            eventually(
-                lambda: feed.chain().quotes.updated_ms[feed.chain().contracts.expiry == kept].max() > before,
-                20,
-                "the others are read again",
-            )
             control.clear()
             eventually(lambda: not feed.chain().missing_expiries, 40)
             eventually(lambda: feed.problem() == "", 10)

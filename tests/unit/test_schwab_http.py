@@ -278,3 +278,12 @@ def test_a_refused_code_says_to_start_again(status: int) -> None:
         endpoint(url).exchange("code@", None)
     assert caught.value.code == "bad_code"
     assert "SCHWAB_CALLBACK_URL" in caught.value.cure
+
+
+@pytest.mark.parametrize("life", [b"0", b"-5", b"99999999999", b"null"])
+def test_a_life_that_no_token_has_is_taken_for_the_usual_half_hour(life: bytes, tmp_path: Any) -> None:
+    body = b'{"access_token":"a@","refresh_token":"r@","token_type":"Bearer","expires_in":' + life + b"}"
+    tokens = TokenStore(FileSlot(tmp_path / "login"), TokenCipher.open("", tmp_path))
+    with TokenServer(200, body) as url:
+        oauth = OAuth("key", "secret", "https://127.0.0.1", tokens, api_url=url, clock=lambda: 1000.0)
+        assert oauth.exchange("code@").expires_at == 2800.0
