@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.jit import inner, kernel
+from app.gex.jit import inline, inner, kernel
 from app.gex.special import INVERSE_SQRT_2_PI, fast_exp, fast_log
 
 F64 = NDArray[np.float64]
@@ -105,15 +105,122 @@ def bell_sum(log_spot: float, slope: F64, offset: F64, height: F64) -> float:
 
 
 @kernel
-def bell_slope(log_spot: float, slope: F64, offset: F64, height: F64) -> tuple[float, float]:
-    """The same sum, and its derivative by ln S'."""
-    total, rise = 0.0, 0.0
+def bell_slope(log_spot: float, slope: F64, offset: F64, height: F64) -> tuple[float, float, float]:
+    """The same sum, and its first and second derivative by ln S'."""
+    total, rise, bend = 0.0, 0.0, 0.0
     for i in range(slope.size):
         d = slope[i] * log_spot + offset[i]
         each = height[i] * fast_exp(-0.5 * d * d)
         total += each
         rise -= each * d * slope[i]
-    return total, rise
+        bend += each * (d * d - 1.0) * slope[i] * slope[i]
+    return total, rise, bend
+
+
+# Halley's steps treble the digits; these many are more than enough, or it is no root.
+_STEPS = 8
+_ROOT_ERROR = 1e-12
+
+
+@kernel
+def polish(
+    start: float, low: float, high: float, steepest: float, slope: F64, offset: F64, height: F64
+) -> float:
+    """The root of the sum near `start`, by Halley's steps; NaN where they leave low to high or don't settle. Log prices.
+
+    `steepest` is the largest slope, the inverse of the narrowest bell's width: what a step leaves is told by it.
+    """
+    at = start
+    for _ in range(_STEPS):
+        total, rise, bend = bell_slope(at, slope, offset, height)
+        if rise == 0.0:
+            return np.nan
+        newton = -total / rise
+        turn = 0.5 * newton * bend / rise
+        move = newton / (1.0 + turn) if abs(turn) < 0.5 else newton
+        at += move
+        if not (at >= low and at <= high):
+            return np.nan
+        left = steepest * steepest * abs(move) ** 3 if abs(turn) < 0.05 else abs(move)
+        if left < _ROOT_ERROR or abs(move) < 1e-3 * _ROOT_ERROR:
+            return at
+    return np.nan
+
+
+@kernel
+def plain_roots(
+    log_low: float, step: float, sums: F64, noise: float, slope: F64, offset: F64, height: F64, out: F64
+) -> int:
+    """Log prices of all roots into `out`, ascending, from the sums at all levels; how many, or -1 where it isn't so plain.
+
+    It isn't where bells are narrower than two levels, a sum is below `noise` times all heights, |sum| dips so deep between
+    levels that it may pass zero there, or a root doesn't settle: then a closer look is needed.
+    """
+    heights, steepest = 0.0, 0.0
+    for i in range(slope.size):
+        heights += abs(height[i])
+        steepest = max(steepest, slope[i])
+    if steepest * step > 0.5:
+        return -1
+    for j in range(sums.size):
+        if not abs(sums[j]) > noise * heights or (0 < j < sums.size - 1 and _dips(sums, j)):
+            return -1
+    found = 0
+    for j in range(sums.size - 1):
+        if (sums[j] > 0.0) == (sums[j + 1] > 0.0):
+            continue
+        low = log_low + j * step
+        root = polish(low + _crossing(sums, j) * step, low, low + step, steepest, slope, offset, height)
+        if np.isnan(root):
+            return -1
+        out[found] = root
+        found += 1
+    return found
+
+
+@inline
+def _dips(sums: F64, j: int) -> bool:
+    """Whether |sum| has a low point at level j that the parabola through its neighbours takes below half of it."""
+    a, b, c = sums[j - 1], sums[j], sums[j + 1]
+    a, b, c = (a, b, c) if b > 0.0 else (-a, -b, -c)
+    low = a >= b and c >= b
+    bend = a - 2.0 * b + c
+    return low and b - (c - a) * (c - a) / (8.0 * bend if bend > 0.0 else 1e-300) < 0.5 * b
+
+
+@inline
+def _crossing(sums: F64, j: int) -> float:
+    """Where between levels j and j + 1 the cubic through the four levels around passes zero, as a share of their distance."""
+    i = min(max(j, 1), sums.size - 3)
+    a, b, c, d = sums[i - 1], sums[i], sums[i + 1], sums[i + 2]
+    low, high = np.float64(j - i), np.float64(j - i + 1)
+    up = sums[j + 1] > 0.0
+    t = low + sums[j] / (sums[j] - sums[j + 1])
+    for _ in range(40):
+        left, right = t - low, high - t
+        value = (
+            -t * (t - 1) * (t - 2) / 6 * a
+            + (t + 1) * (t - 1) * (t - 2) / 2 * b
+            - (t + 1) * t * (t - 2) / 2 * c
+            + (t + 1) * t * (t - 1) / 6 * d
+        )
+        if (value > 0.0) == up:
+            high = t
+        else:
+            low = t
+        rise = (
+            -(3 * t * t - 6 * t + 2) / 6 * a
+            + (3 * t * t - 4 * t - 1) / 2 * b
+            - (3 * t * t - 2 * t - 2) / 2 * c
+            + (3 * t * t - 1) / 6 * d
+        )
+        to = t - value / rise if rise != 0.0 else low
+        to = to if to > low and to < high else 0.5 * (low + high)
+        moved = abs(to - t)
+        t = to
+        if moved < 1e-12 or left + right == 0.0:
+            break
+    return t + i - j
 
 
 @kernel
@@ -131,6 +238,22 @@ def bell_points(points: F64, slope: F64, offset: F64, height: F64, out: F64) -> 
 # overflow from one end to the other.
 _WIDE = 26.0
 _BLOCK = 128
+# A sum of bells is smooth: of those wider than _COARSE points of a grid with 2, 4, 8 or 16 times the step, a polynomial
+# through 16 of its points is exact to 2e-13 of their height in between, so no level needs looking at but these.
+_STRIDES = 5
+_COARSE = 7.0
+_BEFORE, _AFTER = 7, 8
+
+
+def _weights() -> F64:
+    """Lagrange's polynomials of those 16 points, at sixteenths of the distance between the middle two, shape (16, 16)."""
+    at = np.arange(_BEFORE + 1 + _AFTER)
+    places = _BEFORE + np.arange(1 << (_STRIDES - 1)) / (1 << (_STRIDES - 1))
+    others = [at[at != i] for i in at]
+    return np.stack([np.prod((places[:, None] - o) / (i - o), axis=1) for i, o in zip(at, others, strict=True)], axis=1)
+
+
+_WEIGHTS = _weights()
 
 
 @kernel
@@ -138,30 +261,58 @@ def bell_grid(log_low: float, step: float, slope: F64, offset: F64, height: F64,
     """The same sum at log_low + j step, shape (levels,), within 1e-12 of its terms' own size.
 
     At equal steps a Gaussian is g[j+1] = g[j] r[j] with r[j+1] = r[j] q: three exps for a wide bell, then two
-    multiplications a level. Narrow bells (near expiry) take their exps directly, at the few levels they reach.
+    multiplications a point. The wider it is the fewer points it needs. Narrow bells (near expiry) take their exps directly,
+    at the few levels they reach.
     """
-    span = step * (out.size - 1)
     out[:] = 0.0
-    g, r, q = np.empty(slope.size), np.empty(slope.size), np.empty(slope.size)
-    wide = 0
-    for i in range(slope.size):
-        first = slope[i] * log_low + offset[i]
-        width = slope[i] * span
-        if first > _REACH or first + width < -_REACH:
+    span = step * (out.size - 1)
+    g, r, q = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
+    points, used = np.zeros((_STRIDES, out.size + _BEFORE + _AFTER)), np.zeros(_STRIDES, np.bool_)
+    for begin in range(0, slope.size, _BLOCK):
+        # neighbours are strikes of one series, so much alike in width: a block goes by its narrowest
+        a, c, h = slope[begin : begin + _BLOCK], offset[begin : begin + _BLOCK], height[begin : begin + _BLOCK]
+        steepest, narrow = 0.0, 0
+        for i in range(a.size):
+            first, width = a[i] * log_low + c[i], a[i] * span
+            reaches = first <= _REACH and first + width >= -_REACH
+            steepest = max(steepest, a[i] if reaches and width <= _WIDE else 0.0)
+            narrow += 1 if reaches and width > _WIDE else 0
+        if narrow:
+            for i in range(a.size):
+                first, width = a[i] * log_low + c[i], a[i] * span
+                if first <= _REACH and first + width >= -_REACH and width > _WIDE:
+                    _add_narrow(first, a[i] * step, h[i], out)
+        if steepest == 0.0:
             continue
-        if width <= _WIDE:
-            g[wide], r[wide], q[wide] = first, slope[i] * step, height[i]
-            wide += 1
-        else:
-            _add_narrow(first, slope[i] * step, height[i], out)
-    for i in range(wide):
-        d, s, h = g[i], r[i], q[i]
-        g[i] = h * fast_exp(-0.5 * d * d)
-        r[i] = fast_exp(-d * s - 0.5 * s * s)
-        q[i] = fast_exp(-s * s)
-    for begin in range(0, wide, _BLOCK):
-        end = min(begin + _BLOCK, wide)
-        _add_wide(g[begin:end], r[begin:end], q[begin:end], out)
+        finest = steepest * step * _COARSE
+        k = (finest <= 0.5) + (finest <= 0.25) + (finest <= 0.125) + (finest <= 0.0625)
+        start, apart = log_low - (_BEFORE << k) * step if k > 0 else log_low, step * (1 << k)
+        for i in range(a.size):
+            first, width = a[i] * log_low + c[i], a[i] * span
+            wide = first <= _REACH and first + width >= -_REACH and width <= _WIDE
+            d, s = a[i] * start + c[i] if wide else 0.0, a[i] * apart if wide else 0.0
+            g[i] = (h[i] if wide else 0.0) * fast_exp(-0.5 * d * d)
+            r[i] = fast_exp(-d * s - 0.5 * s * s)
+            q[i] = fast_exp(-s * s)
+        size = (out.size - 1 >> k) + 1 + (_BEFORE + _AFTER if k > 0 else 0)
+        _add_wide(g[: a.size], r[: a.size], q[: a.size], points[k, :size])
+        used[k] = True
+    out += points[0, : out.size]
+    for k in range(1, _STRIDES):
+        if used[k]:
+            _add_between(points[k], 1 << k, out)
+
+
+@inner
+def _add_between(points: F64, stride: int, out: F64) -> None:
+    """Add to every level the polynomial through the 16 points around it; the first _BEFORE points lie before level 0."""
+    n, finest = _WEIGHTS.shape[1], _WEIGHTS.shape[0] // stride
+    for level in range(out.size):
+        around, weights = points[level // stride : level // stride + n], _WEIGHTS[level % stride * finest]
+        total = 0.0
+        for i in range(n):
+            total += weights[i] * around[i]
+        out[level] += total
 
 
 @inner

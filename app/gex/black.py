@@ -76,20 +76,8 @@ def otm_total_vol(time_value: F64, forward: F64, strike: F64, guess: F64 | None 
     start = np.empty(0) if guess is None else np.ascontiguousarray(guess, np.float64).reshape(n)
     x = np.empty(n)
     if vol_kernels.invert_prices(value, forward, strike, start, x):
-        rough = np.flatnonzero(x < 0)
-        x[rough] = _patiently(value[rough], forward[rough], strike[rough], -x[rough])
+        vol_kernels.settle_slowly(value, forward, strike, x)
     return x.reshape(shape)
-
-
-def _patiently(value: F64, forward: F64, strike: F64, x: F64) -> F64:
-    """The same for the few that need many steps, from where they are; NaN where they never settle."""
-    b, log_b, y, sinh_y = np.empty((4, len(x)))
-    vol_kernels.normalise(value, forward, strike, b, log_b, y, sinh_y)
-    vol_kernels.refine_total_vol(log_b, y, x, 30)
-    before = x.copy()
-    vol_kernels.refine_total_vol(log_b, y, x, 1)
-    settled = (np.abs(x - before) <= 1e-9 * x) & (x < vol_kernels.MAX_TOTAL_VOL)
-    return np.where(settled, x, np.nan)
 
 
 def _broadcast(

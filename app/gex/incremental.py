@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex import bell_kernels, node_kernels, series_kernels
-from app.gex.black import otm_total_vol
 from app.gex.exposure import counts_of, sign_of
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import Params
 from app.gex.profile import Bells, grid, nearest, roots
+from app.gex.quotes import plain, reread
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels
-from app.gex.surface import PARITY, Surface, fit, series_forwards
-from app.gex.vols import OTHER_LEG, OTM, fallback_vols
+from app.gex.surface import PARITY, Surface, fit
+from app.gex.vols import price_nodes
 from app.market.chain import Chain, Quotes
 
 F64 = NDArray[np.float64]
@@ -69,21 +69,17 @@ class Engine:
         layout = surface.layout
         m = len(layout.strike)
         self._chosen = chosen_series(surface, self._params)[layout.node_series]
-        self._node_years = np.maximum(surface.years, 0.0)[layout.node_series]
-        self._node_alive = surface.alive[layout.node_series]
         self._forward, self._forward_source = surface.forward.copy(), surface.forward_source.copy()
-        self._carry = surface.forward / surface.spot
+        self._parity, self._carry = np.full(len(layout.series), np.nan), surface.forward / surface.spot
         self._x, self._source = surface.total_vol.copy(), surface.vol_source.copy()
-        quoted = (surface.vol_source == OTM) | (surface.vol_source == OTHER_LEG)
-        self._priced = np.where(quoted, surface.total_vol, np.nan)
-        self._priced_source = np.where(quoted, surface.vol_source, 0).astype(np.int8)
-        self._vendor, self._limit, self._gap, self._spread = np.full((4, m), np.nan)
-        self._usable = np.zeros(m, bool)
-        self._shares, self._spare = np.zeros((2, m)), (np.empty(m), np.empty(m, np.int8))
-        self._everywhere, self._everything = np.arange(len(layout.series)), np.arange(m)
-        self._requote(self._everything)
-        self._recount(self._everything)
-        self._set_fallbacks(np.flatnonzero(self._priced_source == 0))
+        # what quotes tell of x, and what may stand in: `fill` makes the rest of it
+        self._priced, self._vendor, self._limit = np.full((3, m), np.nan)
+        self._priced_source = np.zeros(m, np.int8)
+        self._gap, self._spread, self._shares = np.full(m, np.nan), np.full(m, np.nan), np.zeros((2, m))
+        self._requote(layout.nodes)
+        self._recount(layout.nodes)
+        self._reforward(surface.alive)
+        self._reprice(layout.nodes)
         self._fresh()
 
     @property
@@ -105,33 +101,14 @@ class Engine:
         """Set quote columns (bid, ask, open_interest, ...) of these rows of the chain, and everything that follows."""
         for name, values in columns.items():
             getattr(self._quotes, name)[rows] = values
-        layout = self._surface.layout
-        stale = np.zeros(len(layout.strike), bool)
-        stale[layout.row_node[rows]] = True
-        if len(stale):
-            # row -1, of what can't be used, has marked the last node: one more than needed
-            nodes = np.flatnonzero(stale)
-            if not columns.keys().isdisjoint(_PRICES):
-                self._requote(nodes)
-            if not columns.keys().isdisjoint(_COUNTS):
-                self._recount(nodes)
-        stale |= self._reforward(stale)[layout.node_series]
-        self._reprice(np.flatnonzero(stale))
-        old = self._x, self._source
-        self._x, self._source = self._spare
-        self._spare = old
-        self._x[:], self._source[:] = self._priced, self._priced_source
-        series_kernels.fill(
-            self._everywhere,
-            layout.starts,
-            layout.log_strike,
-            self._vendor,
-            self._limit,
-            self._x,
-            self._source,
-        )
-        node_kernels.mark_changed(old[0], self._x, stale)
-        self._replace(np.flatnonzero(stale))
+        nodes = self._nodes_of(rows)
+        if not columns.keys().isdisjoint(_COUNTS):
+            self._recount(nodes)
+        if columns.keys().isdisjoint(_PRICES):
+            self._replace(nodes)
+            return
+        self._requote(nodes)
+        self._follow(nodes)
 
     def move(self, spot: float) -> None:
         """Set spot alone. The profile stands on absolute prices: it stays, unless spot has left its middle."""
@@ -139,12 +116,11 @@ class Engine:
         if abs(spot / self._centre - 1.0) > _GRID_DRIFT:
             self._fresh()
         else:
-            self._set_terms(self._everything)
+            self._set_terms(self._surface.layout.nodes)
 
     def anchor(self) -> None:
         """Give every series the forward of its prices at the present spot."""
-        layout = self._surface.layout
-        self.update(np.where(layout.call_row >= 0, layout.call_row, layout.put_row))
+        self._follow(self._surface.layout.nodes)
 
     def strikes(self) -> tuple[F64, F64, F64]:
         """Strikes, call and put exposure of each, shape (k,) each."""
@@ -174,17 +150,21 @@ class Engine:
 
     # --- what an update runs through ---
 
+    def _nodes_of(self, rows: I64) -> I64:
+        """The nodes of these rows, ascending, each once."""
+        layout = self._surface.layout
+        among = np.zeros(len(layout.strike) + 1, bool)
+        among[layout.row_node[rows]] = True  # row -1, of what can't be used, marks the last
+        return np.flatnonzero(among[:-1])
+
     def _requote(self, nodes: I64) -> None:
         """Quotes of these nodes anew."""
         layout, call, put = self._surface.layout, self._surface.call, self._surface.put
-        for leg, rows in ((call, layout.call_row), (put, layout.put_row)):
-            node_kernels.requote(
-                nodes, rows, self._quotes.bid, self._quotes.ask, leg.bid, leg.ask, leg.mid, leg.offered
-            )
-        # in the order that `fit` adds in: a median's weights that differ by a rounding would tie otherwise
-        self._spread[nodes] = (call.ask[nodes] - call.bid[nodes]) + (put.ask[nodes] - put.bid[nodes])
-        self._gap[nodes] = call.mid[nodes] - put.mid[nodes]
-        self._usable[nodes] = np.isfinite(self._gap[nodes]) & self._node_alive[nodes]
+        reread(call, nodes, layout.call_row, self._quotes)
+        reread(put, nodes, layout.put_row, self._quotes)
+        node_kernels.pair_up(
+            nodes, call.bid, call.ask, call.mid, put.bid, put.ask, put.mid, self._gap, self._spread
+        )
 
     def _recount(self, nodes: I64) -> None:
         """Signed shares of these nodes anew."""
@@ -194,49 +174,46 @@ class Engine:
             known = self._chosen[nodes] & np.isfinite(shares)
             self._shares[at, nodes] = sign_of(self._params, at) * np.where(known, shares, 0.0)
 
-    def _reforward(self, quoted: Bools) -> Bools:
-        """Forwards and carries anew; which series' have moved. Those without a quote among `quoted` keep their carry."""
+    def _follow(self, nodes: I64) -> None:
+        """Everything that follows from new quotes at these nodes."""
+        layout = self._surface.layout
+        touched = np.zeros(len(layout.series), bool)
+        touched[layout.node_series[nodes]] = True
+        moved = self._reforward(touched)
+        stale = moved[layout.node_series]
+        stale[nodes] = True
+        self._reprice(np.flatnonzero(stale))
+        touched |= moved
+        series_kernels.refill(
+            np.flatnonzero(touched), layout.starts, layout.log_strike, self._vendor, self._limit, self._priced,
+            self._priced_source, self._x, self._source, stale,
+        )  # fmt: skip
+        self._replace(np.flatnonzero(stale))
+
+    def _reforward(self, touched: Bools) -> Bools:
+        """Forwards and carries of the touched series anew; which have moved. The others keep their carry, but those that
+        parity doesn't give follow their neighbours."""
         s = self._surface
-        found, source = series_forwards(
-            s.layout,
-            self._gap,
-            self._spread,
-            self._usable,
-            s.discount,
-            s.years,
-            s.alive,
-            self._spot,
-            s.rate,
+        wanted = touched & s.alive
+        series_kernels.parity_forwards(
+            s.layout.starts, s.layout.strike, self._gap, self._spread, wanted, s.discount, self._spot, self._parity
         )
-        touched = source != PARITY
-        touched[s.layout.node_series[quoted]] = True
-        forward = np.where(touched, found, self._forward)
-        self._carry = np.where(touched, found / self._spot, self._carry)
-        moved = (forward != self._forward) & ~(np.isnan(forward) & np.isnan(self._forward))
-        self._forward = forward
-        self._forward_source = np.where(touched, source, self._forward_source).astype(np.int8)
+        kept = ~touched & (self._forward_source == PARITY)
+        found, source = np.where(kept, self._forward, self._parity), np.empty(len(kept), np.int8)
+        series_kernels.other_forwards(
+            s.years, s.alive, s.layout.adjusted, self._spot, s.rate, found, source
+        )
+        moved = ~kept & (found != self._forward) & ~(np.isnan(found) & np.isnan(self._forward))
+        self._carry = np.where(kept, self._carry, found / self._spot)
+        self._forward, self._forward_source = found, source
         return np.asarray(moved)
 
     def _reprice(self, nodes: I64) -> None:
         """What quotes say of x at these nodes, and what may stand in, anew."""
-        s, call, put = self._surface, self._surface.call, self._surface.put
-        columns, source = np.empty((4, len(nodes))), np.empty(len(nodes), np.int8)
-        node_kernels.time_values_at(
-            nodes, s.layout.node_series, s.layout.strike, self._forward, s.discount, s.layout.american,
-            call.mid, put.mid, call.bid, put.bid, call.offered, put.offered, self._priced, columns, source,
-        )  # fmt: skip
-        x = otm_total_vol(*columns)
-        source[np.isnan(x)] = 0
-        self._priced[nodes], self._priced_source[nodes] = x, source
-        self._set_fallbacks(nodes[source == 0])
-
-    def _set_fallbacks(self, bare: I64) -> None:
-        """The vendor's x and the offers' limits of these nodes, that no quote prices."""
         s = self._surface
-        series = s.layout.node_series[bare]
-        self._vendor[bare], self._limit[bare] = fallback_vols(
-            s.chain, s.layout, bare, s.call.at(bare), s.put.at(bare), self._forward[series], s.discount[series],
-            self._node_years[bare],
+        price_nodes(
+            nodes, s.layout, s.call, s.put, plain(s.chain.quotes.iv), (self._forward, s.discount, s.years),
+            (self._priced, self._priced_source, self._vendor, self._limit), warm=True,
         )  # fmt: skip
 
     # --- sums ---
@@ -249,7 +226,7 @@ class Engine:
         self._legs, self._bells = np.zeros((2, len(self._x))), np.zeros((3, len(self._x)))
         self._call, self._put = np.zeros((2, len(layout.strikes)))
         self._gross = 0.0
-        self._set_terms(self._everything)
+        self._set_terms(self._surface.layout.nodes)
         self._sums = Bells(*self._bells).sums(self._grid)
 
     def _replace(self, nodes: I64) -> None:

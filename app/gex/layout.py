@@ -73,6 +73,16 @@ class Layout:
     adjusted: Bools
 
     @cached_property
+    def nodes(self) -> I64:
+        """All of them, shape (m,)."""
+        return np.arange(len(self.strike))
+
+    @cached_property
+    def everywhere(self) -> I64:
+        """All series, shape (s,)."""
+        return np.arange(len(self.series))
+
+    @cached_property
     def log_strike(self) -> F64:
         """ln K of each node, shape (m,)."""
         return np.log(self.strike)

@@ -32,20 +32,12 @@ def _usable(low: float, high: float) -> tuple[float, float, float, float]:
 
 
 @kernel
-def read_quotes(rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, offered: F64) -> None:
-    """Usable quotes into the last four, NaN where there is none, shape (n,) each.
+def read_quotes(nodes: I64, rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, offered: F64) -> None:
+    """Usable quotes of these nodes, shape (n,), into the last four, shape (m,), NaN where there is none.
 
-    Usable is bid > 0, ask >= bid and a sane spread; `offered` is the ask where nobody bids. `rows` is -1 where no contract
-    is listed: what `bids` and `asks` hold there isn't looked at.
+    Usable is bid > 0, ask >= bid and a sane spread; `offered` is the ask where nobody bids. `rows` are a leg's rows of the
+    chain, -1 where no contract is listed, shape (m,); bids and asks the chain's columns, shape (r,).
     """
-    for i in range(rows.size):
-        low, high = (bids[i], asks[i]) if rows[i] >= 0 else (np.nan, np.nan)
-        bid[i], ask[i], mid[i], offered[i] = _usable(low, high)
-
-
-@kernel
-def requote(nodes: I64, rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, offered: F64) -> None:
-    """The same for some nodes, shape (n,), of a leg's rows, shape (m,), out of the chain's columns, shape (r,)."""
     for j in range(nodes.size):
         i = nodes[j]
         row = rows[i]
@@ -54,43 +46,38 @@ def requote(nodes: I64, rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid
 
 
 @kernel
+def pair_up(
+    nodes: I64,
+    call_bid: F64,
+    call_ask: F64,
+    call_mid: F64,
+    put_bid: F64,
+    put_ask: F64,
+    put_mid: F64,
+    gap: F64,
+    spread: F64,
+) -> None:
+    """C - P and the sum of both spreads of these nodes, $, shape (n,), into the last two; NaN where a leg isn't usable."""
+    for j in range(nodes.size):
+        i = nodes[j]
+        gap[i] = call_mid[i] - put_mid[i]
+        spread[i] = (call_ask[i] - call_bid[i]) + (put_ask[i] - put_bid[i])
+
+
+@kernel
 def read_counts(rows: I64, counts: F32, signed: bool, out: F64) -> None:
-    """Contracts held or traded into `out`, shape (n,): NaN where unknown, absurd, (unless signed) negative or row is -1."""
+    """Contracts held or traded in these rows of the chain's column into `out`, shape (n,).
+
+    NaN where unknown, absurd, (unless signed) negative or where the row is -1.
+    """
     for i in range(rows.size):
-        found = np.float64(counts[i]) if rows[i] >= 0 else np.nan
+        found = np.float64(counts[rows[i]]) if rows[i] >= 0 else np.nan
         whole = abs(found) <= _LARGEST_COUNT and (signed or found >= 0.0)
         out[i] = found if whole else np.nan
 
 
 @kernel
 def time_values(
-    strike: F64,
-    forward: F64,
-    discount: F64,
-    american: Bools,
-    call_mid: F64,
-    put_mid: F64,
-    call_bid: F64,
-    put_bid: F64,
-    call_offered: F64,
-    put_offered: F64,
-    value: F64,
-    source: I8,
-) -> None:
-    """Undiscounted time value of each node, and its leg: 1 out of the money, 2 the other one, 0 neither (NaN).
-
-    An in-the-money price tells its time value only when even its bid is above intrinsic value and it doesn't contradict
-    what the other leg is offered at. An American one never does: what it holds besides is the right to exercise early.
-    """
-    for i in range(strike.size):
-        value[i], source[i] = _time_value(
-            strike[i], forward[i], discount[i], american[i], call_mid[i], put_mid[i], call_bid[i], put_bid[i],
-            call_offered[i], put_offered[i],
-        )  # fmt: skip
-
-
-@kernel
-def time_values_at(
     nodes: I64,
     series: I64,
     strikes: F64,
@@ -107,9 +94,14 @@ def time_values_at(
     columns: F64,
     source: I8,
 ) -> None:
-    """The same for some nodes, shape (n,), out of columns of all, shape (m,), forwards and discounts of series, shape (s,).
+    """Undiscounted time value, F, K and the guess of some nodes, shape (n,), into `columns`, shape (4, n), and the leg.
 
-    Time value, F, K and the guess into `columns`, shape (4, n).
+    The leg is 1 out of the money, 2 the other one, 0 neither (NaN). An in-the-money price tells its time value only when
+    even its bid is above intrinsic value and it doesn't contradict what the other leg is offered at. An American one never
+    does: what it holds besides is the right to exercise early.
+
+    Args:
+        series to guesses: of all nodes, shape (m,), but forwards and discounts: of series, shape (s,).
     """
     for j in range(nodes.size):
         i = nodes[j]
@@ -363,8 +355,7 @@ def mean_trusts(
     total_vol: F64,
     call_row: I64,
     put_row: I64,
-    call_ms: I64,
-    put_ms: I64,
+    quote_ms: I64,
     now_ms: int,
     half_age_ms: float,
     out: F64,
@@ -380,7 +371,9 @@ def mean_trusts(
         if not g > 0.0:
             continue
         spread = 1.0 / (1.0 + 0.5 * (high[i] - low[i]) / total_vol[i])
-        newest = max(call_ms[i] if call_row[i] >= 0 else 0, put_ms[i] if put_row[i] >= 0 else 0)
+        newest = max(
+            quote_ms[call_row[i]] if call_row[i] >= 0 else 0, quote_ms[put_row[i]] if put_row[i] >= 0 else 0
+        )
         age = np.float64(max(now_ms - newest, 0)) if newest > 0 else half_age_ms
         total += g
         by_vol += g * vol_trust[vol_source[i]]
@@ -412,11 +405,3 @@ def collapse(
             columns[2, n], columns[3, n] = strike[i], weight
             n += 1
     return n
-
-
-@kernel
-def mark_changed(old: F64, new: F64, out: Bools) -> None:
-    """Set `out` where old and new differ; unknown (NaN) is like unknown."""
-    for i in range(out.size):
-        same = old[i] == new[i] or (np.isnan(old[i]) and np.isnan(new[i]))
-        out[i] |= not same

@@ -18,8 +18,6 @@ _RATIOS = np.geomspace(1 - SPAN, 1 + SPAN, LEVELS)
 # A total below this share of all terms' sizes is near rounding: its sign, or where that changes, says nothing.
 _NOISE = 1e-9
 _ROOT_TOLERANCE = 1e-12
-# Newton's method doubles the digits at each step: after a move this small nothing is left to gain.
-_NEWTON_STEPS, _SETTLED = 8, 1e-9
 # Where a narrow bell is looked at, in its widths: beyond these it is below a millionth of its top.
 _OFFSETS = np.arange(-5.0, 5.1, 0.5)
 _TURN_ROUNDS = 5
@@ -81,7 +79,14 @@ def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
     is looked at in between; and wherever |G| dips without changing sign its lowest point is looked at. Where contracts
     cancel to within rounding there is no sign, so no root either.
     """
-    log_spots, sums = _sampled(bells, np.log(spots), values / spots)
+    sums, out = values / spots, np.empty(len(spots))
+    low, high = math.log(spots[0]), math.log(spots[-1])
+    n = bell_kernels.plain_roots(
+        low, (high - low) / (len(spots) - 1), sums, _NOISE, bells.slope, bells.offset, bells.height, out
+    )
+    if n >= 0:
+        return tuple(np.exp(out[:n]).tolist())
+    log_spots, sums = _sampled(bells, np.log(spots), sums)
     loud = np.abs(sums) > _NOISE * np.sum(np.abs(bells.height))
     log_spots, sums = _with_dips(bells, log_spots[loud], sums[loud])
     found = []
@@ -204,19 +209,12 @@ def _parabola(x: list[float], y: list[float]) -> tuple[float, float]:
 
 
 def _polished(bells: Bells, start: float, low: float, high: float) -> float | None:
-    """Newton's method on the exact sum; None where it leaves the bracket or doesn't settle soon."""
-    log_spot = math.log(start)
-    for _ in range(_NEWTON_STEPS):
-        total, rise = bell_kernels.bell_slope(log_spot, bells.slope, bells.offset, bells.height)
-        if rise == 0.0:
-            return None
-        move = -total / rise
-        log_spot += move
-        if not math.log(low) <= log_spot <= math.log(high):
-            return None
-        if abs(move) < _SETTLED:
-            return math.exp(log_spot)
-    return None
+    """Halley's method on the exact sum; None where it leaves the bracket or doesn't settle soon."""
+    steepest = float(bells.slope.max(initial=0.0))
+    root = bell_kernels.polish(
+        math.log(start), math.log(low), math.log(high), steepest, bells.slope, bells.offset, bells.height
+    )
+    return None if math.isnan(root) else math.exp(root)
 
 
 def _refined(bells: Bells, low: float, high: float) -> float | None:

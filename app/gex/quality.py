@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.gex import node_kernels
 from app.gex.exposure import Legs
 from app.gex.params import Params
-from app.gex.quotes import gathered
+from app.gex.quotes import plain
 from app.gex.snapshot import QualityCounts
 from app.gex.surface import CARRY, FORWARD_SOURCES, RATE, Surface
 from app.gex.vols import OTHER_LEG, VOL_SOURCES
@@ -128,8 +128,7 @@ def _confidence(surface: Surface, coverage: float | None, legs: Legs) -> float |
         surface.total_vol,
         layout.call_row,
         layout.put_row,
-        gathered(layout.call_row, quote_ms),
-        gathered(layout.put_row, quote_ms),
+        plain(quote_ms),
         now,
         _HALF_AGE_MS,
         trusts,

@@ -33,43 +33,33 @@ class Leg:
     mid: F64
     offered: F64
 
-    @property
-    def spread(self) -> F64:
-        return self.ask - self.bid
-
-    def at(self, nodes: I64) -> Leg:
-        """These nodes alone."""
-        return Leg(self.listed[nodes], self.bid[nodes], self.ask[nodes], self.mid[nodes], self.offered[nodes])
-
 
 def legs_of(layout: Layout, quotes: Quotes) -> tuple[Leg, Leg]:
     """Calls and puts by node."""
     return leg_of(layout.call_row, quotes), leg_of(layout.put_row, quotes)
 
 
-def gathered(rows: I64, column: NDArray[Any]) -> NDArray[Any]:
-    """The column's values at these rows, in an array of its own; anything where the row is -1."""
-    return column[rows] if len(column) else np.zeros(len(rows), column.dtype)
-
-
-def by_node(rows: I64, column: NDArray[np.floating]) -> F64:
-    """A column of the chain by node: NaN where the leg isn't listed, shape (m,)."""
-    out = gathered(rows, column).astype(np.float64)
-    out[rows < 0] = np.nan
-    return out
+def plain(column: NDArray[Any]) -> NDArray[Any]:
+    """The column, in an array of its own where it can't be written: kernels are compiled for those that can."""
+    return column if column.flags.writeable and column.flags.c_contiguous else column.copy()
 
 
 def count_by_node(rows: I64, column: NDArray[np.float32], *, signed: bool = False) -> F64:
     """Open interest, volume or (signed) flow by node: NaN where unknown (also: absurd, wrongly negative), shape (m,)."""
     out = np.empty(len(rows))
-    node_kernels.read_counts(rows, gathered(rows, column), signed, out)
+    node_kernels.read_counts(rows, plain(column), signed, out)
     return out
 
 
 def leg_of(rows: I64, quotes: Quotes) -> Leg:
     """The contracts in these rows of the chain; -1 stands for one that isn't listed."""
-    bid, ask, mid, offered = np.empty((4, len(rows)))
+    leg = Leg(rows >= 0, *np.empty((4, len(rows))))
+    reread(leg, np.arange(len(rows)), rows, quotes)
+    return leg
+
+
+def reread(leg: Leg, nodes: I64, rows: I64, quotes: Quotes) -> None:
+    """Quotes of these nodes anew; `rows` are those of all."""
     node_kernels.read_quotes(
-        rows, gathered(rows, quotes.bid), gathered(rows, quotes.ask), bid, ask, mid, offered
+        nodes, rows, plain(quotes.bid), plain(quotes.ask), leg.bid, leg.ask, leg.mid, leg.offered
     )
-    return Leg(rows >= 0, bid, ask, mid, offered)

@@ -23,33 +23,62 @@ def parity_forwards(
     strike: F64,
     gap: F64,
     spread: F64,
-    usable: Bools,
+    wanted: Bools,
     discount: F64,
-    centre: F64,
+    centre: float,
     out: F64,
 ) -> None:
-    """Forward of each series by put-call parity, into `out`, shape (s,); NaN where fewer than three pairs are usable.
+    """Forward of each series that is wanted by put-call parity, into `out`, shape (s,); NaN where fewer than three pairs are
+    usable.
 
     The weighted median of K + (C - P)/D over the 20 usable pairs nearest `centre`, then once more around that.
 
     Args:
         starts: where each series' nodes begin, and one past the last, shape (s + 1,). Strikes ascend within a series.
-        strike, gap, spread: K, C - P and the sum of both spreads in $, shape (m,).
-        usable: whether both legs have a usable mid, shape (m,).
-        discount, centre: D, and a first idea of the forward, shape (s,).
+        strike, gap, spread: K, C - P (NaN where one isn't usable) and the sum of both spreads in $, shape (m,).
+        wanted, discount: shape (s,); centre: a first idea of all forwards.
     """
     value = np.empty(_PAIRS)
     weight = np.empty(_PAIRS)
     for s in range(out.size):
         lo, hi = starts[s], starts[s + 1]
-        found = centre[s]
+        if not wanted[s]:
+            continue
+        found = centre
         for _ in range(2):
-            n = _nearest_pairs(lo, hi, found, strike, gap, spread, usable, discount[s], value, weight)
+            n = _nearest_pairs(lo, hi, found, strike, gap, spread, discount[s], value, weight)
             found = _weighted_median(value, weight, n) if n >= _MIN_PAIRS else np.nan
             if not found > 0.0:
                 found = np.nan
                 break
         out[s] = found
+
+
+@kernel
+def other_forwards(
+    years: F64, alive: Bools, adjusted: Bools, spot: float, rate: float, forward: F64, source: I8
+) -> None:
+    """What parity's forwards come from (1), and others where parity has none, in place, shape (s,) each.
+
+    A carry that is no carry but a fault of the quotes is thrown out, except of adjusted series. Then the carry ln(F/S)/T of
+    the nearest expiry that has one (2), else S exp(rT) (3); settled series have none (NaN, 0).
+    """
+    for s in range(years.size):
+        drift = np.log(forward[s] / spot) if forward[s] > 0.0 else np.nan
+        good = alive[s] and (adjusted[s] or abs(drift) <= 0.05 + 0.25 * years[s])
+        source[s] = 1 if good and np.isfinite(forward[s]) else 0
+    for s in range(years.size):
+        if not alive[s]:
+            forward[s] = np.nan
+        if source[s] != 0 or not alive[s]:
+            continue
+        nearest = -1
+        for donor in range(years.size):
+            if source[donor] == 1 and not adjusted[donor]:
+                apart = abs(years[donor] - years[s])
+                nearest = donor if nearest < 0 or apart < abs(years[nearest] - years[s]) else nearest
+        carry = rate if nearest < 0 else np.log(forward[nearest] / spot) / years[nearest]
+        forward[s], source[s] = spot * np.exp(carry * years[s]), 3 if nearest < 0 else 2
 
 
 @inline
@@ -60,7 +89,6 @@ def _nearest_pairs(
     strike: F64,
     gap: F64,
     spread: F64,
-    usable: Bools,
     discount: float,
     value: F64,
     weight: F64,
@@ -76,7 +104,7 @@ def _nearest_pairs(
             left -= 1
         else:
             right += 1
-        if usable[i]:
+        if not np.isnan(gap[i]):
             value[n] = strike[i] + gap[i] / discount
             weight[n] = 1.0 / (spread[i] + 0.01)
             n += 1
@@ -135,6 +163,39 @@ def fill(series: I64, starts: I64, log_strike: F64, vendor: F64, limit: F64, x: 
                 x[i], source[i] = vendor[i], 4
             elif first >= 0 and limit[i] > 0.0:
                 x[i], source[i] = min(x[first] if i < first else x[last], limit[i]), 5
+
+
+@kernel
+def refill(
+    series: I64,
+    starts: I64,
+    log_strike: F64,
+    vendor: F64,
+    limit: F64,
+    priced: F64,
+    priced_source: I8,
+    x: F64,
+    source: I8,
+    changed: Bools,
+) -> None:
+    """Fill these series anew from what quotes tell (priced, its source), and mark the nodes whose x has changed.
+
+    Shapes (m,); x, source and `changed` are changed in place. Other arguments as for `fill`.
+    """
+    before = np.empty(0)
+    for at in range(series.size):
+        part = slice(starts[series[at]], starts[series[at] + 1])
+        now, old = x[part], before
+        if old.size < now.size:
+            before = np.empty(2 * now.size)
+            old = before
+        old[: now.size] = now
+        now[:] = priced[part]
+        source[part] = priced_source[part]
+        fill(series[at : at + 1], starts, log_strike, vendor, limit, x, source)
+        moved = changed[part]
+        for i in range(now.size):
+            moved[i] |= not (now[i] == old[i] or (np.isnan(now[i]) and np.isnan(old[i])))
 
 
 @kernel

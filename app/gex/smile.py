@@ -8,8 +8,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from app.gex import surface_kernels
 from app.gex.surface import Surface
-from app.gex.vols import VOL_SOURCES, vendor_vols_per_year
+from app.gex.vols import VOL_SOURCES
 
 F64 = NDArray[np.float64]
 I8 = NDArray[np.int8]
@@ -61,10 +62,11 @@ def smile(surface: Surface, series: int) -> Smile:
     layout, named = surface.layout, surface.layout.series[series]
     part = slice(layout.starts[series], layout.starts[series + 1])
     strike, forward = layout.strike[part], float(surface.forward[series])
-    legs = layout.call_row[part], layout.put_row[part]
     years = float(surface.years[series])
     root = np.sqrt(years) if years > 0 else np.nan
     low, high = surface.band_vols
+    vendor, iv = np.empty(len(strike)), surface.chain.quotes.iv
+    surface_kernels.vendor_vols(layout.call_row[part], layout.put_row[part], iv, strike, forward, vendor)
     return Smile(
         expiry=named.expiry,
         root=named.root,
@@ -77,6 +79,6 @@ def smile(surface: Surface, series: int) -> Smile:
         vol=surface.total_vol[part] / root,
         bid_vol=low[part] / root,
         ask_vol=high[part] / root,
-        vendor_vol=vendor_vols_per_year(surface.chain.quotes.iv, legs, strike, np.full(len(strike), forward)),
+        vendor_vol=vendor,
         source=surface.vol_source[part],
     )

@@ -12,12 +12,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import greek_kernels, node_kernels, series_kernels, vol_kernels
-from app.gex.black import otm_total_vol
+from app.gex import greek_kernels, node_kernels, series_kernels, surface_kernels
 from app.gex.layout import Layout, layout_of
-from app.gex.quotes import Leg, count_by_node, legs_of
+from app.gex.quotes import Leg, count_by_node, legs_of, plain
 from app.gex.rates import HIGHEST, LOWEST, parity_rate
-from app.gex.vols import OTHER_LEG, OTM, fallback_vols, priced_vols
+from app.gex.vols import OTHER_LEG, OTM, price_nodes
 from app.market.chain import Chain
 
 F64 = NDArray[np.float64]
@@ -118,13 +117,11 @@ class Surface:
     def band_vols(self) -> tuple[F64, F64]:
         """x with all quotes at bid and at ask, shape (m,) each; x itself where it comes from no quote."""
         low, high = np.empty((2, len(self.total_vol)))
-        vol_kernels.step_to_quotes(
-            self.layout.strike, self.node_forward, self.node_discount, self.vol_source,
+        surface_kernels.band(
+            self.layout.node_series, self.layout.strike, self.forward, self.discount, self.vol_source,
             self.call.bid, self.put.bid, self.call.ask, self.put.ask, self.total_vol, low, high,
         )  # fmt: skip
-        _finish(self, self.call.bid, self.put.bid, low)
-        _finish(self, self.call.ask, self.put.ask, high)
-        return np.fmin(low, self.total_vol), np.fmax(high, self.total_vol)
+        return low, high
 
     @cached_property
     def money(self) -> tuple[F64, F64]:
@@ -170,12 +167,14 @@ def fit(chain: Chain, *, rate: float | None = None, default_rate: float | None =
     years = (layout.settle_ms - chain.as_of_ms) / MS_PER_YEAR
     alive = years > 0
     spot = chain.spot if chain.spot > 0 and math.isfinite(chain.spot) else math.nan
-    gap, spread = call.mid - put.mid, call.spread + put.spread
+    gap, spread = np.empty((2, len(layout.strike)))
+    node_kernels.pair_up(
+        layout.nodes, call.bid, call.ask, call.mid, put.bid, put.ask, put.mid, gap, spread
+    )
     r, source = _rate(chain, rate, default_rate, layout, gap, spread, years, spot)
     discount = np.exp(-r * np.maximum(years, 0.0))
-    usable = np.isfinite(gap) & alive[layout.node_series]
-    forward, forward_source = series_forwards(layout, gap, spread, usable, discount, years, alive, spot, r)
-    total_vol, vol_source = _total_vols(chain, layout, call, put, forward, discount, years)
+    forward, forward_source = series_forwards(layout, gap, spread, discount, years, alive, spot, r)
+    total_vol, vol_source = _total_vols(chain, layout, call, put, (forward, discount, years))
     return Surface(
         chain,
         layout,
@@ -217,7 +216,6 @@ def series_forwards(
     layout: Layout,
     gap: F64,
     spread: F64,
-    usable: Bools,
     discount: F64,
     years: F64,
     alive: Bools,
@@ -229,53 +227,19 @@ def series_forwards(
     forward = np.full(len(years), np.nan)
     if math.isnan(spot) or not alive.any():
         return forward, source
-    series_kernels.parity_forwards(
-        layout.starts, layout.strike, gap, spread, usable, discount, np.full(len(years), spot), forward
-    )
-    with np.errstate(all="ignore"):
-        drift = np.log(forward / spot)
-    # beyond this it is a fault of the quotes, not a carry
-    plausible = alive & (layout.adjusted | (np.abs(drift) <= 0.05 + 0.25 * years))
-    source[plausible & np.isfinite(forward)] = PARITY
-    donors = np.flatnonzero((source == PARITY) & ~layout.adjusted)
-    for s in np.flatnonzero(alive & (source == 0)):
-        forward[s], source[s] = _fallback_forward(int(s), donors, drift, years, spot, rate)
-    forward[~alive] = np.nan
+    series_kernels.parity_forwards(layout.starts, layout.strike, gap, spread, alive, discount, spot, forward)
+    series_kernels.other_forwards(years, alive, layout.adjusted, spot, rate, forward, source)
     return forward, source
 
 
-def _fallback_forward(
-    s: int, donors: NDArray[np.int64], drift: F64, years: F64, spot: float, rate: float
-) -> tuple[float, int]:
-    if not donors.size:
-        return spot * math.exp(rate * years[s]), RATE
-    nearest = donors[np.argmin(np.abs(years[donors] - years[s]))]
-    return spot * math.exp(drift[nearest] / years[nearest] * years[s]), CARRY
-
-
 def _total_vols(
-    chain: Chain, layout: Layout, call: Leg, put: Leg, forward: F64, discount: F64, years: F64
+    chain: Chain, layout: Layout, call: Leg, put: Leg, series: tuple[F64, F64, F64]
 ) -> tuple[F64, I8]:
     """x of each node and whence: the out-of-the-money mid, the other leg, neighbours, the vendor, the edge's."""
-    node_forward, node_discount = forward[layout.node_series], discount[layout.node_series]
-    x, source = priced_vols(call, put, node_forward, node_discount, layout.strike, layout.american)
-    vendor, limit = np.full((2, len(x)), np.nan)
-    left = np.flatnonzero(source == 0)
-    vendor[left], limit[left] = fallback_vols(
-        chain, layout, left, call.at(left), put.at(left), node_forward[left], node_discount[left],
-        years[layout.node_series[left]],
-    )  # fmt: skip
-    everywhere = np.arange(len(layout.series))
-    series_kernels.fill(everywhere, layout.starts, layout.log_strike, vendor, limit, x, source)
-    return x, source
-
-
-def _finish(surface: Surface, call: F64, put: F64, x: F64) -> None:
-    """Invert in full, in place, where one step from the mid to these prices of the legs wasn't enough (x < 0)."""
-    far = np.flatnonzero(x < 0)
-    strike, forward = surface.layout.strike[far], surface.node_forward[far]
-    value = np.empty(len(far))
-    node_kernels.other_values(
-        strike, forward, surface.node_discount[far], surface.vol_source[far], call[far], put[far], value
+    x, vendor, limit = np.full((3, len(layout.strike)), np.nan)
+    source = np.empty(len(x), np.int8)
+    price_nodes(layout.nodes, layout, call, put, plain(chain.quotes.iv), series, (x, source, vendor, limit))
+    series_kernels.fill(
+        layout.everywhere, layout.starts, layout.log_strike, vendor, limit, x, source
     )
-    x[far] = otm_total_vol(value, forward, strike, guess=-x[far])
+    return x, source

@@ -210,3 +210,19 @@ def _step(strike: F64, forward: F64, x: F64, low: F64, high: F64) -> None:
         over = vol + up if abs(to_ask) + abs(up) <= _CLOSE * vol else -vol
         low[i] = under if for_bid else np.nan
         high[i] = over if for_ask else np.nan
+
+
+@kernel
+def settle_slowly(time_value: F64, forward: F64, strike: F64, x: F64) -> None:
+    """Go on, in place, where `invert_prices` left the negative of x: NaN where it never settles. Shapes (n,)."""
+    b, log_b, y, sinh_y, at = np.empty(1), np.empty(1), np.empty(1), np.empty(1), np.empty(1)
+    for i in range(x.size):
+        if x[i] < 0.0:
+            one = slice(i, i + 1)
+            normalise(time_value[one], forward[one], strike[one], b, log_b, y, sinh_y)
+            at[0] = -x[i]
+            refine_total_vol(log_b, y, at, 30)
+            before = at[0]
+            refine_total_vol(log_b, y, at, 1)
+            settled = abs(at[0] - before) <= 1e-9 * at[0] and at[0] < MAX_TOTAL_VOL
+            x[i] = at[0] if settled else np.nan

@@ -1,0 +1,157 @@
+"""The compiled ways from quotes to volatilities: at the mid, at bid and ask, and what may stand in."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.jit import inline, kernel
+from app.gex.node_kernels import other_values, time_values
+from app.gex.vol_kernels import MAX_TOTAL_VOL, invert_prices, settle_slowly, step_to_quotes
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+I8 = NDArray[np.int8]
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# A vendor's volatility outside of these, per year, is no volatility.
+LOWEST_VENDOR_VOL, HIGHEST_VENDOR_VOL = 0.005, 10.0
+# Nodes a pass: what is worked out of their series stays near the processor.
+_PASS = 512
+
+
+@kernel
+def price_nodes(
+    nodes: I64,
+    series: I64,
+    strike: F64,
+    forward: F64,
+    discount: F64,
+    years: F64,
+    american: Bools,
+    call_mid: F64,
+    put_mid: F64,
+    call_bid: F64,
+    put_bid: F64,
+    call_offered: F64,
+    put_offered: F64,
+    call_row: I64,
+    put_row: I64,
+    iv: F32,
+    warm: bool,
+    x: F64,
+    source: I8,
+    vendor: F64,
+    limit: F64,
+) -> None:
+    """x of these nodes, shape (n,), as their quotes tell it (source 1 out of the money, 2 the other leg), else NaN (0).
+
+    For the latter also what may stand in: the vendor's x, and the most that offers without a bid allow; NaN where unknown.
+
+    Args:
+        series to put_row: of all nodes, shape (m,), but forward, discount and years: of series, shape (s,).
+        iv: the vendor's volatilities, a fraction per year, by row of the chain.
+        warm: whether x holds values that are near.
+        x to limit: shape (m,), changed at these nodes.
+    """
+    n = nodes.size
+    columns, found, leg, cold = np.empty((4, n)), np.empty(n), np.empty(n, np.int8), np.empty(0)
+    time_values(
+        nodes, series, strike, forward, discount, american, call_mid, put_mid, call_bid, put_bid, call_offered,
+        put_offered, x, columns, leg,
+    )  # fmt: skip
+    if invert_prices(columns[0], columns[1], columns[2], columns[3] if warm else cold, found):
+        settle_slowly(columns[0], columns[1], columns[2], found)
+    bare = 0
+    for j in range(n):
+        i = nodes[j]
+        x[i], source[i] = found[j], leg[j]
+        if not found[j] > 0.0:
+            x[i], source[i] = np.nan, 0
+            leg[bare], columns[3, bare] = 0, j
+            bare += 1
+    for j in range(bare):
+        at = np.int64(columns[3, j])
+        i, f = nodes[at], columns[1, at]
+        s, call_out = series[i], strike[i] >= f
+        vol = vendor_vol(call_row[i], put_row[i], iv, call_out) * np.sqrt(max(years[s], 0.0))
+        vendor[i] = vol if vol > 0.0 and vol < MAX_TOTAL_VOL and f > 0.0 else np.nan
+        columns[0, j] = (call_offered[i] if call_out else put_offered[i]) / discount[s]
+        columns[1, j], columns[2, j] = columns[1, at], columns[2, at]
+    if invert_prices(columns[0, :bare], columns[1, :bare], columns[2, :bare], cold, found[:bare]):
+        settle_slowly(columns[0, :bare], columns[1, :bare], columns[2, :bare], found[:bare])
+    for j in range(bare):
+        limit[nodes[np.int64(columns[3, j])]] = found[j]
+
+
+@inline
+def vendor_vol(call_row: int, put_row: int, iv: F32, call_out: bool) -> float:
+    """The vendor's volatility per year of the out-of-the-money leg, else of the other; NaN where none is sane."""
+    first, second = (call_row, put_row) if call_out else (put_row, call_row)
+    vol = np.float64(iv[first]) if first >= 0 else np.nan
+    if not (vol >= LOWEST_VENDOR_VOL and vol <= HIGHEST_VENDOR_VOL):
+        vol = np.float64(iv[second]) if second >= 0 else np.nan
+    return vol if vol >= LOWEST_VENDOR_VOL and vol <= HIGHEST_VENDOR_VOL else np.nan
+
+
+@kernel
+def vendor_vols(call_row: I64, put_row: I64, iv: F32, strike: F64, forward: float, out: F64) -> None:
+    """The same of one series' nodes into `out`, shape (n,)."""
+    for i in range(out.size):
+        out[i] = vendor_vol(call_row[i], put_row[i], iv, strike[i] >= forward)
+
+
+@kernel
+def band(
+    series: I64,
+    strike: F64,
+    forward: F64,
+    discount: F64,
+    source: I8,
+    call_bid: F64,
+    put_bid: F64,
+    call_ask: F64,
+    put_ask: F64,
+    x: F64,
+    low: F64,
+    high: F64,
+) -> None:
+    """x with all quotes at bid and at ask into the last two, shape (m,): x itself where it comes from no quote.
+
+    Args: as for `price_nodes`.
+    """
+    f, d = np.empty(_PASS), np.empty(_PASS)
+    for begin in range(0, x.size, _PASS):
+        part = slice(begin, min(begin + _PASS, x.size))
+        n = part.stop - begin
+        for i in range(n):
+            f[i], d[i] = forward[series[begin + i]], discount[series[begin + i]]
+        step_to_quotes(
+            strike[part], f[:n], d[:n], source[part], call_bid[part], put_bid[part], call_ask[part], put_ask[part],
+            x[part], low[part], high[part],
+        )  # fmt: skip
+        _finish(strike[part], f[:n], d[:n], source[part], call_bid[part], put_bid[part], low[part])
+        _finish(strike[part], f[:n], d[:n], source[part], call_ask[part], put_ask[part], high[part])
+    for i in range(x.size):
+        low[i] = low[i] if low[i] <= x[i] else x[i]
+        high[i] = high[i] if high[i] >= x[i] else x[i]
+
+
+@kernel
+def _finish(strike: F64, forward: F64, discount: F64, source: I8, call: F64, put: F64, x: F64) -> None:
+    """Invert in full, in place, where one step from the mid to these prices of the legs wasn't enough (x < 0)."""
+    far = 0
+    for i in range(x.size):
+        far += 1 if x[i] < 0.0 else 0
+    if far == 0:
+        return
+    value, found, guess = np.empty(x.size), np.empty(x.size), np.empty(x.size)
+    other_values(strike, forward, discount, source, call, put, value)
+    for i in range(x.size):
+        value[i] = value[i] if x[i] < 0.0 else np.nan
+        guess[i] = -x[i]
+    if invert_prices(value, forward, strike, guess, found):
+        settle_slowly(value, forward, strike, found)
+    for i in range(x.size):
+        x[i] = found[i] if x[i] < 0.0 else x[i]
