@@ -185,12 +185,12 @@ def _dips(sums: F64, j: int) -> bool:
     a, b, c = (a, b, c) if b > 0.0 else (-a, -b, -c)
     low = a >= b and c >= b
     bend = a - 2.0 * b + c
-    return low and b - (c - a) * (c - a) / (8.0 * bend if bend > 0.0 else 1e-300) < 0.5 * b
+    return low and b - (c - a) * (c - a) / (8.0 * bend if bend > 0.0 else 1e-300) < 0.5 * b  # type: ignore[no-any-return]
 
 
 @inline
 def _crossing(sums: F64, j: int) -> float:
-    """Where between levels j and j + 1 the cubic through the four levels around passes zero, as a share of their distance."""
+    """Where between levels j and j + 1 the cubic through four levels passes zero, as a share of their distance."""
     i = min(max(j, 1), sums.size - 3)
     a, b, c, d = sums[i - 1], sums[i], sums[i + 1], sums[i + 2]
     low, high = np.float64(j - i), np.float64(j - i + 1)
@@ -220,7 +220,7 @@ def _crossing(sums: F64, j: int) -> float:
         t = to
         if moved < 1e-12 or left + right == 0.0:
             break
-    return t + i - j
+    return t + i - j  # type: ignore[no-any-return]
 
 
 @kernel
@@ -250,7 +250,9 @@ def _weights() -> F64:
     at = np.arange(_BEFORE + 1 + _AFTER)
     places = _BEFORE + np.arange(1 << (_STRIDES - 1)) / (1 << (_STRIDES - 1))
     others = [at[at != i] for i in at]
-    return np.stack([np.prod((places[:, None] - o) / (i - o), axis=1) for i, o in zip(at, others, strict=True)], axis=1)
+    return np.stack(
+        [np.prod((places[:, None] - o) / (i - o), axis=1) for i, o in zip(at, others, strict=True)], axis=1
+    )
 
 
 _WEIGHTS = _weights()
@@ -270,7 +272,11 @@ def bell_grid(log_low: float, step: float, slope: F64, offset: F64, height: F64,
     points, used = np.zeros((_STRIDES, out.size + _BEFORE + _AFTER)), np.zeros(_STRIDES, np.bool_)
     for begin in range(0, slope.size, _BLOCK):
         # neighbours are strikes of one series, so much alike in width: a block goes by its narrowest
-        a, c, h = slope[begin : begin + _BLOCK], offset[begin : begin + _BLOCK], height[begin : begin + _BLOCK]
+        a, c, h = (
+            slope[begin : begin + _BLOCK],
+            offset[begin : begin + _BLOCK],
+            height[begin : begin + _BLOCK],
+        )
         steepest, narrow = 0.0, 0
         for i in range(a.size):
             first, width = a[i] * log_low + c[i], a[i] * span

@@ -14,23 +14,15 @@ from numpy.typing import NDArray
 
 from app.gex import node_kernels
 from app.gex.exposure import Legs, leg_exposures
-from app.gex.greeks import by_series, by_strike, dealer_greeks
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import BucketName, Params
 from app.gex.profile import Bells, grid, nearest, root_near, roots
 from app.gex.quality import quality_of
 from app.gex.selection import BUCKETS, buckets, chosen_series
 from app.gex.snapshot import Levels, Snapshot, StrikeTable
+from app.gex.sums import add_up
 from app.gex.surface import Surface, fit
-from app.gex.tables import (
-    bucket_summaries,
-    greek_totals,
-    heatmap_of,
-    known_or_none,
-    series_sums,
-    strike_table,
-    summaries,
-)
+from app.gex.tables import bucket_summaries, heatmap_of, known_or_none, strike_table, summaries
 from app.market.chain import Chain
 
 F64 = NDArray[np.float64]
@@ -65,33 +57,26 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
     params = params or Params()
     series = chosen_series(surface, params)
     legs = leg_exposures(surface, params, series[surface.layout.node_series])
-    live = series[surface.layout.node_series] & surface.node_alive
-    greeks, greek_sums = dealer_greeks(surface, legs)
-    strikes, pain = strike_table(surface, legs, live, by_strike(surface, legs, greeks))
-    sums, series_greeks, shown = (
-        series_sums(surface, legs),
-        by_series(surface, greek_sums),
-        series & surface.alive,
-    )
+    sums, shown = add_up(surface, params, series, legs), series & surface.alive
+    strikes, pain = strike_table(surface, sums)
     held = Held.of(surface, legs)
-    together = bucket_summaries(surface, sums, series_greeks, shown)
+    together, greeks = bucket_summaries(surface, sums, shown)
     spots, values, parts, flips = _profile(surface, params, held, [b.name for b in together if b.used])
     levels = _levels(surface, params, legs, held, strikes, flips)
-    totals = greek_totals(series_greeks[:, sums[:, :, 5].sum(axis=0) > 0])
-    heatmap_dates, heatmap = heatmap_of(surface, legs, live, strikes.strike)
+    heatmap_dates, heatmap = heatmap_of(surface, sums)
     return Snapshot(
         symbol=surface.chain.symbol,
         spot=known_or_none(surface.spot),
         as_of_ms=surface.chain.as_of_ms,
         params=params,
-        levels=replace(levels, max_pain=pain, greeks=totals),
+        levels=replace(levels, max_pain=pain, greeks=greeks),
         strikes=strikes,
-        expiries=summaries(surface, sums, series_greeks, shown),
+        expiries=summaries(surface, sums, shown),
         heatmap_expiries=heatmap_dates,
         heatmap=heatmap,
         profile_spot=spots,
         profile_gex=values,
-        quality=quality_of(surface, params, series, legs),
+        quality=quality_of(surface, params, series, legs, sums),
         buckets=together,
         profile_buckets=parts,
     )

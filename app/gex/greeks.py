@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex import greek_kernels
-from app.gex.exposure import Legs, leg_exposures
+from app.gex.exposure import leg_exposures
 from app.gex.params import Params
 from app.gex.selection import BUCKETS, buckets, chosen_series
+from app.gex.sums import add_up, totals
 from app.gex.surface import Surface
-from app.gex.tables import totals
-from app.market.calendar import exchange_day
 
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -123,9 +122,10 @@ class Exposures:
 def exposures(surface: Surface, params: Params | None = None) -> Exposures:
     """All exposures under one convention; a contract that isn't in the gamma sums is in none."""
     params = params or Params()
-    legs = leg_exposures(surface, params, chosen_series(surface, params)[surface.layout.node_series])
-    (dex, vex, charm), _ = dealer_greeks(surface, legs)
-    today = ending(surface)[surface.layout.node_series]
+    chosen, series = chosen_series(surface, params), surface.layout.node_series
+    legs = leg_exposures(surface, params, chosen[series])
+    dex, vex, charm = add_up(surface, params, chosen, legs).values
+    today = surface.ending[series]
     return Exposures(
         strike=surface.layout.strikes,
         expiries=surface.layout.dates,
@@ -135,55 +135,6 @@ def exposures(surface: Surface, params: Params | None = None) -> Exposures:
         chex_day=_added(surface, np.where(today, 0.0, charm / DAYS)),
         chex_hour=_added(surface, np.where(today, charm / HOURS, 0.0)),
     )
-
-
-def dealer_greeks(surface: Surface, legs: Legs) -> tuple[F64, F64]:
-    """DEX, VEX and CHEX per year, calls and puts together, $: of each node, shape (3, m), and of each series, (3, s).
-
-    0 where nothing is in the sums.
-    """
-    layout, (call, put) = surface.layout, legs
-    out, sums = np.empty((3, len(layout.strike))), np.empty((3, len(layout.series)))
-    greek_kernels.dealer_greeks(
-        layout.starts, surface.years, surface.forward, surface.discount, surface.spot, surface.rate,
-        layout.strike, surface.total_vol, call.weight, put.weight, out, sums,
-    )  # fmt: skip
-    return out, sums
-
-
-def by_strike(surface: Surface, legs: Legs, found: F64) -> F64:
-    """DEX, VEX, CHEX per day and per hour of each strike of the chain, shape (4, k).
-
-    NaN where contracts of a side are held and none of them is in the sums; CHEX also where nothing counts so.
-    """
-    layout, (call, put), today = surface.layout, legs, ending(surface)
-    out = np.empty((4, len(layout.strikes)))
-    greek_kernels.add_greeks(
-        layout.node_strike,
-        layout.node_series,
-        today,
-        found,
-        call.weight,
-        put.weight,
-        call.lost,
-        put.lost,
-        out,
-    )
-    out[2] /= DAYS if (surface.alive & ~today).any() else np.nan
-    out[3] /= HOURS if (surface.alive & today).any() else np.nan
-    return out
-
-
-def by_series(surface: Surface, sums: F64) -> F64:
-    """DEX, VEX, CHEX per day and per hour of each series, shape (4, s); NaN where its charm counts the other way."""
-    (dex, vex, charm), today = sums, ending(surface)
-    return np.stack([dex, vex, np.where(today, np.nan, charm / DAYS), np.where(today, charm / HOURS, np.nan)])
-
-
-def ending(surface: Surface) -> Bools:
-    """Whether each series expires on the exchange day of as_of, shape (s,): its charm counts by the hour."""
-    today = exchange_day(surface.chain.as_of_ms)
-    return np.array([s.expiry == today for s in surface.layout.series], bool)
 
 
 def _added(surface: Surface, values: F64) -> Exposure:

@@ -196,13 +196,18 @@ class Engine:
         s = self._surface
         wanted = touched & s.alive
         series_kernels.parity_forwards(
-            s.layout.starts, s.layout.strike, self._gap, self._spread, wanted, s.discount, self._spot, self._parity
+            s.layout.starts,
+            s.layout.strike,
+            self._gap,
+            self._spread,
+            wanted,
+            s.discount,
+            self._spot,
+            self._parity,
         )
         kept = ~touched & (self._forward_source == PARITY)
         found, source = np.where(kept, self._forward, self._parity), np.empty(len(kept), np.int8)
-        series_kernels.other_forwards(
-            s.years, s.alive, s.layout.adjusted, self._spot, s.rate, found, source
-        )
+        series_kernels.other_forwards(s.years, s.alive, s.layout.adjusted, self._spot, s.rate, found, source)
         moved = ~kept & (found != self._forward) & ~(np.isnan(found) & np.isnan(self._forward))
         self._carry = np.where(kept, self._carry, found / self._spot)
         self._forward, self._forward_source = found, source

@@ -83,6 +83,11 @@ class Layout:
         return np.arange(len(self.series))
 
     @cached_property
+    def ordinals(self) -> I64:
+        """The expiry date of each series as a day number, shape (s,)."""
+        return np.array([s.expiry.toordinal() for s in self.series], np.int64)
+
+    @cached_property
     def log_strike(self) -> F64:
         """ln K of each node, shape (m,)."""
         return np.log(self.strike)

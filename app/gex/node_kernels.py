@@ -32,7 +32,9 @@ def _usable(low: float, high: float) -> tuple[float, float, float, float]:
 
 
 @kernel
-def read_quotes(nodes: I64, rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, offered: F64) -> None:
+def read_quotes(
+    nodes: I64, rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, offered: F64
+) -> None:
     """Usable quotes of these nodes, shape (n,), into the last four, shape (m,), NaN where there is none.
 
     Usable is bid > 0, ask >= bid and a sane spread; `offered` is the ask where nobody bids. `rows` are a leg's rows of the
@@ -139,19 +141,17 @@ def _time_value(
     return np.nan, 0
 
 
-@kernel
-def other_values(
-    strike: F64, forward: F64, discount: F64, source: I8, call: F64, put: F64, value: F64
-) -> None:
-    """The same from other prices of the legs that `source` names, shape (n,) each; NaN where it names none."""
-    for i in range(strike.size):
-        call_out = strike[i] >= forward[i]
-        apart = abs(forward[i] - strike[i])
-        value[i] = np.nan
-        if source[i] == 1:
-            value[i] = (call[i] if call_out else put[i]) / discount[i]
-        elif source[i] == 2:
-            value[i] = (put[i] if call_out else call[i]) / discount[i] - apart
+@inline
+def other_value(
+    strike: float, forward: float, discount: float, source: int, call: float, put: float
+) -> float:
+    """The same from other prices of the legs, of the leg that `source` names; NaN where it names none."""
+    call_out = strike >= forward
+    if source == 1:
+        return (call if call_out else put) / discount
+    if source == 2:
+        return (put if call_out else call) / discount - abs(forward - strike)
+    return np.nan
 
 
 @kernel

@@ -18,7 +18,8 @@ from app.gex.levels import absolute_gamma_strike, max_pain, walls
 from app.gex.params import Params
 from app.gex.profile import nearest
 from app.gex.snapshot import ExpirySummary, Levels, QualityCounts, Snapshot, StrikeTable
-from app.gex.tables import known_or_none, totals
+from app.gex.sums import totals
+from app.gex.tables import known_or_none
 from app.market.calendar import exchange_day
 from app.market.chain import Chain, Contracts
 

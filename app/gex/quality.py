@@ -12,6 +12,7 @@ from app.gex.exposure import Legs
 from app.gex.params import Params
 from app.gex.quotes import plain
 from app.gex.snapshot import QualityCounts
+from app.gex.sums import REASONS, Sums
 from app.gex.surface import CARRY, FORWARD_SOURCES, RATE, Surface
 from app.gex.vols import OTHER_LEG, VOL_SOURCES
 
@@ -24,85 +25,45 @@ _FORWARD_TRUST = np.array([0.0, 1.0, 0.8, 0.5])
 # A quote this old is worth half.
 _HALF_AGE_MS = 15 * 60_000.0
 _LOW_COVERAGE = 0.8
-# Why a contract isn't in the sums, in the order that `count_reasons` asks.
-_REASONS = (
-    "settled",
-    "no_spot",
-    "no_forward",
-    "no_price",
-    "open_interest_unknown",
-    "volume_unknown",
-    "flow_unknown",
-)
 
 
-def quality_of(surface: Surface, params: Params, chosen_series: Bools, legs: Legs) -> QualityCounts:
-    """Counts over the chosen series' contracts; of all rows of the chain when no expiry is filtered out."""
-    chosen = chosen_series[surface.layout.node_series]
-    used = int(sum(leg.used.sum() for leg in legs))
-    excluded = _excluded(surface, params, chosen_series, chosen, legs)
-    coverage = _coverage(surface, chosen, legs)
+def quality_of(surface: Surface, params: Params, chosen: Bools, legs: Legs, sums: Sums) -> QualityCounts:
+    """Counts over the chosen series' contracts, shape (s,); of all rows of the chain when no expiry is filtered out."""
+    used = int(sums.series[:, :, 5].sum())
+    excluded = _excluded(surface, chosen, sums)
+    whole, part = sums.held.tolist()
+    coverage = part / whole if whole > 0 else None
     return QualityCounts(
         contracts=used + sum(excluded.values()),
         used=used,
         open_interest_coverage=coverage,
         confidence=_confidence(surface, coverage, legs),
-        fallbacks=_fallbacks(surface, chosen_series, legs),
+        fallbacks=_fallbacks(surface, chosen, sums),
         excluded=excluded,
-        warnings=tuple(_warnings(surface, params, chosen_series, coverage, used)),
+        warnings=tuple(_warnings(surface, params, chosen, coverage, used)),
         rate=surface.rate if surface.rate_source != "none" else None,
         rate_source=surface.rate_source,
     )
 
 
-def _excluded(
-    surface: Surface, params: Params, chosen_series: Bools, chosen: Bools, legs: Legs
-) -> dict[str, int]:
+def _excluded(surface: Surface, chosen: Bools, sums: Sums) -> dict[str, int]:
     """Contracts of the chosen series that aren't in the sums, each under the first reason that holds."""
-    layout = surface.layout
     counts: dict[str, int] = {}
-    if chosen_series.all():
-        counts |= layout.excluded_counts
+    if chosen.all():
+        counts |= surface.layout.excluded_counts
         for reason, n in surface.chain.rejected.items():
             counts[reason] = counts.get(reason, 0) + n
-    found = np.zeros(len(_REASONS), np.int64)
-    for leg in legs:
-        node_kernels.count_reasons(
-            leg.row,
-            chosen,
-            leg.used,
-            surface.node_alive,
-            not math.isnan(surface.spot),
-            surface.node_forward,
-            surface.total_vol,
-            params.weight in ("oi", "oi_plus_volume"),
-            leg.open_interest,
-            params.weight in ("volume", "oi_plus_volume"),
-            leg.volume,
-            found,
-        )
-    counts |= dict(zip(_REASONS, found.tolist(), strict=True))
+    counts |= dict(zip(REASONS, sums.reasons.tolist(), strict=True))
     return {reason: n for reason, n in counts.items() if n}
 
 
-def _coverage(surface: Surface, chosen: Bools, legs: Legs) -> float | None:
-    """Share of the known open interest of live contracts that is in the sums; None where none is known."""
-    live = chosen & surface.node_alive
-    sums = [node_kernels.covered(live, leg.used, leg.open_interest) for leg in legs]
-    total, used = (sum(parts) for parts in zip(*sums, strict=True))
-    return used / total if total > 0 else None
-
-
-def _fallbacks(surface: Surface, chosen_series: Bools, legs: Legs) -> dict[str, int]:
-    by_source = np.empty(len(VOL_SOURCES), np.int64)
-    node_kernels.count_sources(surface.vol_source, legs[0].used, legs[1].used, by_source)
-    counts = {
-        str(name): int(n) for name, n in zip(VOL_SOURCES[OTHER_LEG:], by_source[OTHER_LEG:], strict=True)
-    }
+def _fallbacks(surface: Surface, chosen: Bools, sums: Sums) -> dict[str, int]:
+    counts = dict(zip(VOL_SOURCES, sums.sources.tolist(), strict=True))
+    found = {str(name): counts[name] for name in VOL_SOURCES[OTHER_LEG:]}
     for code in (CARRY, RATE):
-        live = chosen_series & surface.alive & (surface.forward_source == code)
-        counts[f"forward_{FORWARD_SOURCES[code]}"] = int(live.sum())
-    return {name: n for name, n in counts.items() if n}
+        live = chosen & surface.alive & (surface.forward_source == code)
+        found[f"forward_{FORWARD_SOURCES[code]}"] = int(live.sum())
+    return {name: n for name, n in found.items() if n}
 
 
 def _confidence(surface: Surface, coverage: float | None, legs: Legs) -> float | None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from app.gex.params import Bucket, BucketName, Params
 from app.gex.surface import Surface
-from app.market.calendar import exchange_day
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -30,7 +29,7 @@ def chosen_dates(surface: Surface, params: Params) -> frozenset[date]:
     if params.bucket == "all":
         return frozenset(dates)
     live = {s.expiry for s, alive in zip(surface.layout.series, surface.alive, strict=True) if alive}
-    return bucket_dates(params.bucket, exchange_day(surface.chain.as_of_ms), live)
+    return bucket_dates(params.bucket, surface.today, live)
 
 
 def bucket_dates(bucket: Bucket, today: date, live: Collection[date]) -> frozenset[date]:
@@ -52,12 +51,14 @@ def _friday(today: date) -> date:
 
 def chosen_series(surface: Surface, params: Params) -> Bools:
     """Whether each series' date is chosen, settled or not, shape (s,)."""
+    if params.bucket == "all" and not params.expiries:
+        return np.ones(len(surface.layout.series), bool)
     dates = chosen_dates(surface, params)
     return np.array([s.expiry in dates for s in surface.layout.series], bool)
 
 
 def buckets(surface: Surface) -> I64:
     """How far each series' date is, shape (s,), ascending: positions in BUCKETS."""
-    today = exchange_day(surface.chain.as_of_ms)
-    ends = (today, _friday(today), today + _MONTH)
-    return np.array([sum(s.expiry > end for end in ends) for s in surface.layout.series], np.int64)
+    today = surface.today
+    ends = [day.toordinal() for day in (today, _friday(today), today + _MONTH)]
+    return np.searchsorted(ends, surface.layout.ordinals)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +17,8 @@ from app.gex import greek_kernels, node_kernels, series_kernels, surface_kernels
 from app.gex.layout import Layout, layout_of
 from app.gex.quotes import Leg, count_by_node, legs_of, plain
 from app.gex.rates import HIGHEST, LOWEST, parity_rate
-from app.gex.vols import OTHER_LEG, OTM, price_nodes
+from app.gex.vols import price_nodes
+from app.market.calendar import exchange_day
 from app.market.chain import Chain
 
 F64 = NDArray[np.float64]
@@ -25,8 +27,8 @@ Bools = NDArray[np.bool_]
 
 MS_PER_YEAR = 365 * 86_400_000
 
-# N(-_QUARTER) is a quarter.
-_QUARTER = 0.6744897501960817
+# N(-QUARTER) is a quarter.
+QUARTER = 0.6744897501960817
 
 # Where a forward comes from: codes are positions here.
 FORWARD_SOURCES = (None, "parity", "carry", "rate")
@@ -64,6 +66,16 @@ class Surface:
     def spot(self) -> float:
         """S in $; NaN when unknown."""
         return self.chain.spot if self.chain.spot > 0 and math.isfinite(self.chain.spot) else math.nan
+
+    @cached_property
+    def today(self) -> date:
+        """The exchange's date at as_of."""
+        return exchange_day(self.chain.as_of_ms)
+
+    @cached_property
+    def ending(self) -> Bools:
+        """Whether each series expires today, shape (s,): its charm counts by the hour."""
+        return np.equal(self.layout.ordinals, self.today.toordinal())
 
     @cached_property
     def node_forward(self) -> F64:
@@ -123,34 +135,6 @@ class Surface:
         )  # fmt: skip
         return low, high
 
-    @cached_property
-    def money(self) -> tuple[F64, F64]:
-        """Of each series: total volatility at the forward, and the at-the-money straddle mid in $; NaN where unknown."""
-        known = (self.vol_source == OTM) | (self.vol_source == OTHER_LEG)
-        x, straddle = np.empty(len(self.forward)), np.empty(len(self.forward))
-        series_kernels.at_the_money(
-            self.layout.starts,
-            self.layout.strike,
-            self.forward,
-            known,
-            self.total_vol,
-            self.call.mid + self.put.mid,
-            x,
-            straddle,
-        )
-        return x, straddle
-
-    @cached_property
-    def quarter_deltas(self) -> tuple[F64, F64]:
-        """Of each series: x of the put and of the call whose forward delta, N(-d1) and N(d1), is a quarter; NaN: unknown."""
-        known = (self.vol_source == OTM) | (self.vol_source == OTHER_LEG)
-        put, call = np.empty((2, len(self.forward)))
-        layout = self.layout
-        series_kernels.wings(
-            layout.starts, layout.strike, self.forward, known, self.total_vol, _QUARTER, put, call
-        )
-        return put, call
-
 
 def fit(chain: Chain, *, rate: float | None = None, default_rate: float | None = None) -> Surface:
     """Forwards and total volatilities of a chain.
@@ -168,9 +152,7 @@ def fit(chain: Chain, *, rate: float | None = None, default_rate: float | None =
     alive = years > 0
     spot = chain.spot if chain.spot > 0 and math.isfinite(chain.spot) else math.nan
     gap, spread = np.empty((2, len(layout.strike)))
-    node_kernels.pair_up(
-        layout.nodes, call.bid, call.ask, call.mid, put.bid, put.ask, put.mid, gap, spread
-    )
+    node_kernels.pair_up(layout.nodes, call.bid, call.ask, call.mid, put.bid, put.ask, put.mid, gap, spread)
     r, source = _rate(chain, rate, default_rate, layout, gap, spread, years, spot)
     discount = np.exp(-r * np.maximum(years, 0.0))
     forward, forward_source = series_forwards(layout, gap, spread, discount, years, alive, spot, r)
@@ -239,7 +221,5 @@ def _total_vols(
     x, vendor, limit = np.full((3, len(layout.strike)), np.nan)
     source = np.empty(len(x), np.int8)
     price_nodes(layout.nodes, layout, call, put, plain(chain.quotes.iv), series, (x, source, vendor, limit))
-    series_kernels.fill(
-        layout.everywhere, layout.starts, layout.log_strike, vendor, limit, x, source
-    )
+    series_kernels.fill(layout.everywhere, layout.starts, layout.log_strike, vendor, limit, x, source)
     return x, source

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex.jit import inline, kernel
-from app.gex.node_kernels import other_values, time_values
+from app.gex.node_kernels import other_value, time_values
 from app.gex.vol_kernels import MAX_TOTAL_VOL, invert_prices, settle_slowly, step_to_quotes
 
 F64 = NDArray[np.float64]
@@ -131,27 +131,30 @@ def band(
             strike[part], f[:n], d[:n], source[part], call_bid[part], put_bid[part], call_ask[part], put_ask[part],
             x[part], low[part], high[part],
         )  # fmt: skip
-        _finish(strike[part], f[:n], d[:n], source[part], call_bid[part], put_bid[part], low[part])
-        _finish(strike[part], f[:n], d[:n], source[part], call_ask[part], put_ask[part], high[part])
+    _finish(series, strike, forward, discount, source, call_bid, put_bid, low)
+    _finish(series, strike, forward, discount, source, call_ask, put_ask, high)
     for i in range(x.size):
         low[i] = low[i] if low[i] <= x[i] else x[i]
         high[i] = high[i] if high[i] >= x[i] else x[i]
 
 
 @kernel
-def _finish(strike: F64, forward: F64, discount: F64, source: I8, call: F64, put: F64, x: F64) -> None:
+def _finish(
+    series: I64, strike: F64, forward: F64, discount: F64, source: I8, call: F64, put: F64, x: F64
+) -> None:
     """Invert in full, in place, where one step from the mid to these prices of the legs wasn't enough (x < 0)."""
     far = 0
     for i in range(x.size):
         far += 1 if x[i] < 0.0 else 0
-    if far == 0:
-        return
-    value, found, guess = np.empty(x.size), np.empty(x.size), np.empty(x.size)
-    other_values(strike, forward, discount, source, call, put, value)
+    nodes, columns, found = np.empty(far, np.int64), np.empty((4, far)), np.empty(far)
+    j = 0
     for i in range(x.size):
-        value[i] = value[i] if x[i] < 0.0 else np.nan
-        guess[i] = -x[i]
-    if invert_prices(value, forward, strike, guess, found):
-        settle_slowly(value, forward, strike, found)
-    for i in range(x.size):
-        x[i] = found[i] if x[i] < 0.0 else x[i]
+        if x[i] < 0.0:
+            s = series[i]
+            nodes[j], columns[1, j], columns[2, j], columns[3, j] = i, forward[s], strike[i], -x[i]
+            columns[0, j] = other_value(strike[i], forward[s], discount[s], source[i], call[i], put[i])
+            j += 1
+    if invert_prices(columns[0], columns[1], columns[2], columns[3], found):
+        settle_slowly(columns[0], columns[1], columns[2], found)
+    for j in range(far):
+        x[nodes[j]] = found[j]

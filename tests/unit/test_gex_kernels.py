@@ -97,6 +97,11 @@ def test_the_profile_is_the_plain_sum() -> None:
     expected = np.array([np.sum(height * np.exp(-((slope * s + offset) ** 2) / 2)) for s in spots])
     scale = np.abs(height).sum()
     np.testing.assert_allclose(out, expected, atol=1e-12 * scale)
+    for each in (np.array([0]), np.argsort(x), rng.permutation(n)[:700]):
+        # alone, in order of their widths (each stride by itself), and mixed
+        bell_kernels.bell_grid(spots[0], spots[1] - spots[0], slope[each], offset[each], height[each], out)
+        terms = height[each] * np.exp(-((np.outer(spots, slope[each]) + offset[each]) ** 2) / 2)
+        np.testing.assert_allclose(out, terms.sum(axis=1), atol=1e-12 * np.abs(height[each]).sum())
     at_one = bell_kernels.bell_sum(spots[77], slope, offset, height)
     assert at_one == pytest.approx(expected[77], abs=1e-12 * scale)
 
@@ -119,6 +124,24 @@ def test_gaps_are_filled_between_neighbours_then_by_the_vendor_then_outwards() -
                 filled(i, base, log_strike[part], truth[part], vendor[part][i], limit[part][i]), nan_ok=True
             )
     assert np.array_equal(x[60:], np.where(known, truth, np.nan)[60:], equal_nan=True)
+    again, sources, changed = x.copy(), source.copy(), np.zeros(100, bool)
+    again[[3, 45]] = 0.5
+    priced = np.where(known, truth, np.nan)
+    series_kernels.refill(
+        np.array([0, 2]),
+        starts,
+        log_strike,
+        vendor,
+        limit,
+        priced,
+        known.astype(np.int8),
+        again,
+        sources,
+        changed,
+    )
+    np.testing.assert_array_equal(again, x)
+    np.testing.assert_array_equal(sources, source)
+    assert np.flatnonzero(changed).tolist() == [3, 45]
 
 
 def filled(
@@ -142,14 +165,37 @@ def test_a_forward_is_the_median_of_its_pairs_and_needs_three() -> None:
     strikes = np.tile(strike, 2)
     gap = 0.98 * (101.0 - strikes)
     gap[10] += 7.0  # one wrong quote next to the money
-    usable = np.ones(42, bool)
-    usable[23:42] = False
-    out = np.empty(2)
+    gap[23:42] = np.nan
+    spread, discount, out = np.full(42, 0.1), np.full(2, 0.98), np.full(2, 7.0)
     series_kernels.parity_forwards(
-        starts, strikes, gap, np.full(42, 0.1), usable, np.full(2, 0.98), np.full(2, 100.0), out
+        starts, strikes, gap, spread, np.array([False, True]), discount, 100.0, out
     )
-    assert out[0] == pytest.approx(101.0)
+    assert out[0] == 7.0
     assert np.isnan(out[1])
+    series_kernels.parity_forwards(starts, strikes, gap, spread, np.ones(2, bool), discount, 100.0, out)
+    assert out[0] == pytest.approx(101.0)
+
+
+def test_series_without_a_forward_by_parity_take_the_nearest_carry_else_the_rate() -> None:
+    years = np.array([-0.01, 0.1, 0.3, 0.35, 1.0])
+    alive, adjusted = years > 0, np.zeros(5, bool)
+    by_parity = np.array([100.0, 101.0, np.nan, 104.0, 300.0])  # the last is no carry but a fault
+    forward, source = by_parity.copy(), np.empty(5, np.int8)
+    series_kernels.other_forwards(years, alive, adjusted, 100.0, 0.05, forward, source)
+    np.testing.assert_array_equal(source, [0, 1, 2, 1, 2])
+    carry = np.log(1.04) / 0.35
+    np.testing.assert_allclose(
+        forward, [np.nan, 101, 100 * np.exp(carry * 0.3), 104, 100 * np.exp(carry * 1.0)]
+    )
+    forward = np.full(5, np.nan)
+    series_kernels.other_forwards(years, alive, adjusted, 100.0, 0.05, forward, source)
+    np.testing.assert_array_equal(source, [0, 3, 3, 3, 3])
+    np.testing.assert_allclose(forward[1:], 100 * np.exp(0.05 * years[1:]))
+    # an adjusted series' deliverable isn't the share: its forward may lie anywhere, and lends no carry
+    forward, adjusted[4] = by_parity.copy(), True
+    series_kernels.other_forwards(years, alive, adjusted, 100.0, 0.05, forward, source)
+    np.testing.assert_array_equal(source, [0, 1, 2, 1, 1])
+    assert forward[4] == 300.0
 
 
 def test_a_function_without_a_place_for_its_compiled_form_is_compiled_all_the_same() -> None:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from app.gex import Params, bell_kernels, fit, node_kernels
 from app.gex.black import otm_total_vol
 from app.gex.exposure import LegExposure, Legs, leg_exposures
-from app.gex.greeks import by_strike, dealer_greeks
 from app.gex.quotes import leg_of
+from app.gex.sums import add_up
 from app.gex.surface import Surface
-from app.gex.tables import heatmap_of, series_sums, strike_table, summaries
+from app.gex.tables import heatmap_of, strike_table, summaries
 from app.market.chain import Chain
 from tests import chains
 
@@ -82,7 +82,8 @@ def test_strikes_cells_and_series_add_up_as_in_numpy() -> None:
     layout = surface.layout
     n = len(layout.strikes)
     shown = np.bincount(layout.node_strike, live, n) > 0
-    table, _ = strike_table(surface, legs, live, by_strike(surface, legs, dealer_greeks(surface, legs)[0]))
+    added = add_up(surface, Params(), np.ones(len(layout.series), bool), legs)
+    table, _ = strike_table(surface, added)
     for leg, gex, held in zip(
         legs, (table.call_gex, table.put_gex), (table.call_oi, table.put_oi), strict=True
     ):
@@ -91,15 +92,14 @@ def test_strikes_cells_and_series_add_up_as_in_numpy() -> None:
         counts = np.bincount(layout.node_strike, np.where(known, leg.open_interest, 0.0), n)
         some = np.bincount(layout.node_strike, known, n) > 0
         np.testing.assert_allclose(held, np.where(some, counts, np.nan)[shown], rtol=1e-12)
-    _, grid = heatmap_of(surface, legs, live, table.strike)
+    _, grid = heatmap_of(surface, added)
     cells = sum(known_sums(layout.node_cell, leg, len(layout.dates) * n) for leg in legs)
     used = np.bincount(layout.node_cell, legs[0].used | legs[1].used, len(layout.dates) * n) > 0
     expected = np.where(used, cells, np.nan).reshape(-1, n)[:, shown]
     np.testing.assert_allclose(
         grid, expected[surface.alive[: len(grid)]] if len(grid) < len(expected) else expected
     )
-    sums, none = series_sums(surface, legs), np.full((4, len(layout.series)), np.nan)
-    rows = summaries(surface, sums, none, surface.alive)
+    rows = summaries(surface, added, surface.alive)
     for row, s in zip(rows, np.flatnonzero(surface.alive), strict=True):
         mine = layout.node_series == s
         assert row.net_gex == pytest.approx(sum(leg.gex[mine].sum() for leg in legs))
@@ -125,16 +125,18 @@ def test_trusts_are_weighted_means_and_collapsing_keeps_every_weight() -> None:
     np.testing.assert_array_equal(nodes[:n], np.flatnonzero(call.weight + put.weight))
     np.testing.assert_array_equal(columns[0, :n], surface.node_forward[nodes[:n]])
     np.testing.assert_array_equal(columns[3, :n], (call.weight + put.weight)[nodes[:n]])
-    rng, m = np.random.default_rng(1), len(layout.strike)
-    quoted = rng.integers(0, 2, (2, m)) * rng.integers(1, 10**7, (2, m))
+    rng, r = np.random.default_rng(1), len(surface.chain)
+    quoted = rng.integers(0, 2, r) * rng.integers(1, 10**7, r)
     trust, out = np.array([0.0, 1.0, 0.9, 0.7, 0.4, 0.4]), np.empty(4)
     low, high = surface.band_vols
     node_kernels.mean_trusts(
         call.gex, put.gex, trust, surface.vol_source, trust, surface.forward_source, layout.node_series, low, high,
-        surface.total_vol, layout.call_row, layout.put_row, quoted[0], quoted[1], 10**7, 9e5, out,
+        surface.total_vol, layout.call_row, layout.put_row, quoted, 10**7, 9e5, out,
     )  # fmt: skip
     gross = np.abs(call.gex) + np.abs(put.gex)
-    newest = np.maximum(np.where(call.row >= 0, quoted[0], 0), np.where(put.row >= 0, quoted[1], 0))
+    newest = np.maximum(
+        np.where(call.row >= 0, quoted[call.row], 0), np.where(put.row >= 0, quoted[put.row], 0)
+    )
     age = np.where(newest > 0, 10**7 - newest, 9e5)
     spread = 1 / (1 + 0.5 * (high - low) / surface.total_vol)
     expected = [
@@ -149,14 +151,16 @@ def test_trusts_are_weighted_means_and_collapsing_keeps_every_weight() -> None:
     np.testing.assert_allclose(out, expected, rtol=1e-12)
 
 
-def test_a_bells_derivative_is_that_of_its_sum() -> None:
+def test_a_bells_derivatives_are_those_of_its_sum() -> None:
     rng = np.random.default_rng(2)
     slope, height = rng.uniform(5, 50, 300), rng.normal(size=300)
     offset = -slope * 8.5 + rng.normal(size=300)
-    total, rise = bell_kernels.bell_slope(8.5, slope, offset, height)
+    total, rise, bend = bell_kernels.bell_slope(8.5, slope, offset, height)
     d = slope * 8.5 + offset
     np.testing.assert_allclose(total, np.sum(height * np.exp(-0.5 * d**2)), rtol=1e-12)
     np.testing.assert_allclose(rise, np.sum(-height * d * slope * np.exp(-0.5 * d**2)), rtol=1e-12)
+    expected = np.sum(height * (d**2 - 1) * slope**2 * np.exp(-0.5 * d**2))
+    np.testing.assert_allclose(bend, expected, rtol=1e-11)
 
 
 def test_every_contract_left_out_has_one_reason() -> None:

@@ -12,10 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gex import Params, bell_kernels, fit, node_kernels
+from app.gex.black import otm_total_vol
 from app.gex.exposure import leg_exposures
-from app.gex.greeks import by_strike, dealer_greeks, greeks
+from app.gex.greeks import greeks
 from app.gex.jit import sources_stamp
 from app.gex.quotes import leg_of
+from app.gex.sums import add_up
+from app.gex.vols import price_nodes
+from tests import chains
 from tests.support import ROOT, clean_environment
 from tests.unit.test_gex_nodes import exposed, faulty
 
@@ -39,23 +43,68 @@ def test_time_values_come_from_the_leg_out_of_the_money_else_from_an_uncontradic
     other = ~priced & ~american & (least > 0) & ~(itm - apart > most)
     expected = np.select([priced, other], [otm, itm - apart], np.nan)
     quotes = (call.mid, put.mid, call.bid, put.bid, call.offered, put.offered)
-    value, source = np.empty(len(strike)), np.empty(len(strike), np.int8)
-    node_kernels.time_values(strike, forward, discount, american, *quotes, value, source)
-    np.testing.assert_allclose(value, expected)
-    np.testing.assert_array_equal(source, np.select([priced, other], [1, 2], 0))
-    assert {0, 1, 2} <= set(source.tolist())
-    nodes = np.flatnonzero(np.arange(len(strike)) % 3 == 0)
-    columns, some = np.empty((4, len(nodes))), np.empty(len(nodes), np.int8)
-    node_kernels.time_values_at(
-        nodes, layout.node_series, strike, surface.forward, surface.discount, american, *quotes, strike * 2, columns, some
-    )  # fmt: skip
-    np.testing.assert_allclose(
-        columns, [value[nodes], forward[nodes], strike[nodes], strike[nodes] * 2], rtol=1e-12
+    for nodes in (layout.nodes, layout.nodes[::3]):
+        columns, source = np.empty((4, len(nodes))), np.empty(len(nodes), np.int8)
+        node_kernels.time_values(
+            nodes, layout.node_series, strike, surface.forward, surface.discount, american, *quotes, strike * 2, columns,
+            source,
+        )  # fmt: skip
+        np.testing.assert_allclose(
+            columns, [expected[nodes], forward[nodes], strike[nodes], strike[nodes] * 2], rtol=1e-12
+        )
+        np.testing.assert_array_equal(source, np.select([priced, other], [1, 2], 0)[nodes])
+        assert {0, 1, 2} <= set(source.tolist())
+
+
+def test_nodes_are_priced_by_their_quotes_and_the_rest_told_what_may_stand_in() -> None:
+    chain = faulty(3)
+    rng = np.random.default_rng(7)
+    iv = np.where(rng.uniform(size=len(chain)) < 0.5, rng.choice([0.15, 0.2, 50.0], len(chain)), np.nan)
+    chain = chains.requoted(chain, iv=iv)
+    surface = fit(chain)
+    layout, call, put = surface.layout, surface.call, surface.put
+    m = len(layout.strike)
+    strike, forward, discount = layout.strike, surface.node_forward, surface.node_discount
+    call_out, apart = strike >= forward, np.abs(forward - strike)
+    otm, itm = (
+        np.where(call_out, call.mid, put.mid) / discount,
+        np.where(call_out, put.mid, call.mid) / discount,
     )
-    np.testing.assert_array_equal(some, source[nodes])
-    again = np.empty(len(strike))
-    node_kernels.other_values(strike, forward, discount, source, call.mid, put.mid, again)
-    np.testing.assert_allclose(again, value)
+    x, vendor, limit = np.full((3, m), np.nan)
+    source = np.empty(m, np.int8)
+    series = surface.forward, surface.discount, surface.years
+    price_nodes(layout.nodes, layout, call, put, chain.quotes.iv, series, (x, source, vendor, limit))
+    value = np.select([source == 1, source == 2], [otm, itm - apart], np.nan)
+    np.testing.assert_allclose(x, otm_total_vol(value, forward, strike), rtol=1e-12)
+    bare = source == 0
+    vols = [
+        np.where(rows >= 0, np.where((v := chain.quotes.iv[rows].astype(float)) <= 10, v, np.nan), np.nan)
+        for rows in (layout.call_row, layout.put_row)
+    ]
+    first, second = np.where(call_out, vols[0], vols[1]), np.where(call_out, vols[1], vols[0])
+    years = np.maximum(surface.years, 0.0)[layout.node_series]
+    expected = np.where(np.isnan(first), second, first) * np.sqrt(years)
+    np.testing.assert_allclose(vendor, np.where(bare & np.isfinite(forward), expected, np.nan), rtol=1e-6)
+    offered = np.where(call_out, call.offered, put.offered) / discount
+    np.testing.assert_allclose(limit, np.where(bare, otm_total_vol(offered, forward, strike), np.nan))
+    assert np.isfinite(vendor).sum() > 5
+    assert np.isfinite(limit).sum() > 5
+    # some nodes alone, from near values: the same
+    again, sources = x * 1.01, np.zeros(m, np.int8)
+    some = layout.nodes[::3]
+    price_nodes(
+        some,
+        layout,
+        call,
+        put,
+        chain.quotes.iv,
+        series,
+        (again, sources, vendor.copy(), limit.copy()),
+        warm=True,
+    )
+    np.testing.assert_allclose(again[some], x[some], rtol=1e-9)
+    np.testing.assert_array_equal(sources[some], source[some])
+    np.testing.assert_array_equal(again[1::3], (x * 1.01)[1::3])
 
 
 def test_some_nodes_quotes_are_those_of_all() -> None:
@@ -66,7 +115,7 @@ def test_some_nodes_quotes_are_those_of_all() -> None:
     for rows in (layout.call_row, layout.put_row):
         whole = leg_of(rows, chain.quotes)
         bid, ask, mid, offered = np.full((4, len(rows)), 7.0)
-        node_kernels.requote(nodes, rows, chain.quotes.bid, chain.quotes.ask, bid, ask, mid, offered)
+        node_kernels.read_quotes(nodes, rows, chain.quotes.bid, chain.quotes.ask, bid, ask, mid, offered)
         for found, expected in zip(
             (bid, ask, mid, offered), (whole.bid, whole.ask, whole.mid, whole.offered), strict=True
         ):
@@ -74,7 +123,7 @@ def test_some_nodes_quotes_are_those_of_all() -> None:
             assert np.all(found[1::2] == 7.0)
 
 
-def test_sources_coverage_and_changes_are_counted_as_in_numpy() -> None:
+def test_sources_and_coverage_are_counted_as_in_numpy() -> None:
     surface, (call, put), live = exposed()
     counts = np.empty(6, np.int64)
     node_kernels.count_sources(surface.vol_source, call.used, put.used, counts)
@@ -85,12 +134,6 @@ def test_sources_coverage_and_changes_are_counted_as_in_numpy() -> None:
         held = np.nan_to_num(leg.open_interest)
         found = node_kernels.covered(live, leg.used, leg.open_interest)
         assert found == pytest.approx((held[live].sum(), held[leg.used].sum()))
-    rng = np.random.default_rng(3)
-    old, new = (rng.choice([1.0, 2.0, np.nan], 300) for _ in range(2))
-    before = rng.uniform(size=300) < 0.1
-    marked = before.copy()
-    node_kernels.mark_changed(old, new, marked)
-    np.testing.assert_array_equal(marked, before | ~((old == new) | (np.isnan(old) & np.isnan(new))))
 
 
 def test_dealers_greeks_are_signed_shares_times_each_greek() -> None:
@@ -104,8 +147,10 @@ def test_dealers_greeks_are_signed_shares_times_each_greek() -> None:
         0.01 * spot * (call + put) * found.vanna,
         spot * (call * found.call_charm + put * found.put_charm),
     ]
-    values, sums = dealer_greeks(surface, legs)
-    for mine, theirs, total in zip(values, expected, sums, strict=True):
+    added = add_up(surface, Params(side="long"), np.ones(len(layout.series), bool), legs)
+    values, today = added.values, surface.ending
+    charm = np.where(today, added.series_greeks[3] * 8760, added.series_greeks[2] * 365)
+    for mine, theirs, total in zip(values, expected, [*added.series_greeks[:2], charm], strict=True):
         np.testing.assert_allclose(
             mine, np.where(known, theirs, 0.0), rtol=1e-9, atol=1e-9 * np.nanmax(np.abs(theirs))
         )
@@ -116,7 +161,7 @@ def test_dealers_greeks_are_signed_shares_times_each_greek() -> None:
     for leg in legs:
         missing, held = (np.bincount(layout.node_strike, v, k) for v in (leg.lost, leg.weight != 0))
         lost |= (missing > 0) & (held == 0)
-    dex = by_strike(surface, legs, values)[0]
+    dex = added.strike_greeks[0]
     np.testing.assert_allclose(dex, np.where(lost, np.nan, np.bincount(layout.node_strike, values[0], k)))
 
 

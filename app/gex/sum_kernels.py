@@ -1,0 +1,207 @@
+"""The compiled pass that adds exposures up: by strike, series, cell and bucket, with what they rest on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.greek_kernels import add_greeks, dealer_greeks
+from app.gex.jit import kernel
+from app.gex.node_kernels import (
+    add_cells,
+    add_series,
+    add_strikes,
+    count_reasons,
+    count_sources,
+    covered,
+    mark,
+)
+from app.gex.series_kernels import at_the_money, wings
+
+F64 = NDArray[np.float64]
+I8 = NDArray[np.int8]
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+_DAYS, _HOURS = 365.0, 365.0 * 24.0
+
+
+@kernel
+def add_up(
+    starts: I64,
+    series: I64,
+    node_strike: I64,
+    node_cell: I64,
+    node_date: I64,
+    rows: tuple[I64, I64],
+    multiplier: F64,
+    strike: F64,
+    chosen: Bools,
+    alive: Bools,
+    ending: Bools,
+    years: F64,
+    forward: F64,
+    discount: F64,
+    spot: float,
+    rate: float,
+    x: F64,
+    source: I8,
+    open_interest: tuple[F64, F64],
+    volume: tuple[F64, F64],
+    weight: tuple[F64, F64],
+    gex: tuple[F64, F64],
+    used: tuple[Bools, Bools],
+    lost: tuple[Bools, Bools],
+    by_open_interest: bool,
+    by_volume: bool,
+    values: F64,
+    strikes: F64,
+    strike_greeks: F64,
+    strike_shown: Bools,
+    cells: F64,
+    date_shown: Bools,
+    sums: F64,
+    series_greeks: F64,
+    reasons: I64,
+    sources: I64,
+    held: F64,
+) -> None:
+    """All sums over nodes under one convention into the last eleven.
+
+    Args:
+        starts to strike: of the layout; rows: the calls' and the puts'.
+        chosen to discount: of each series, shape (s,); ending: whether it expires today, so that charm counts by the hour.
+        x, source: of each node, shape (m,); open_interest, volume: the calls' and the puts', shape (m,) each.
+        weight, gex, used, lost: as of `node_kernels.expose_leg`, of calls and of puts, shape (m,) each.
+        by_open_interest, by_volume: what the convention counts by.
+        values: as of `greek_kernels.dealer_greeks`, shape (3, m).
+        strikes, strike_greeks: by strike, shape (2, 4, k) and (4, k): as of `add_strikes` and `add_greeks`, charm per day
+            and per hour; NaN where no live series counts so.
+        strike_shown, date_shown: whether any live chosen node is there, shape (k,) and (dates,).
+        cells: by date and strike, shape (dates k,).
+        sums: by leg and series, shape (2, s, 6), as of `add_series`.
+        series_greeks: DEX, VEX, CHEX per day and per hour by series, shape (4, s); NaN where charm counts the other way.
+        reasons, sources: counts as of `count_reasons`, `count_sources`.
+        held: known open interest, of live contracts and of those in the sums, shape (2,).
+    """
+    chosen_nodes, live, node_alive = np.empty((3, series.size), np.bool_)
+    node_forward = np.empty(series.size)
+    for s in range(chosen.size):
+        part = slice(starts[s], starts[s + 1])
+        chosen_nodes[part], node_alive[part], live[part] = chosen[s], alive[s], chosen[s] and alive[s]
+        node_forward[part] = forward[s]
+    dealer_greeks(
+        starts,
+        years,
+        forward,
+        discount,
+        spot,
+        rate,
+        strike,
+        x,
+        weight[0],
+        weight[1],
+        values,
+        series_greeks[:3],
+    )
+    add_greeks(node_strike, series, ending, values, weight[0], weight[1], lost[0], lost[1], strike_greeks)
+    _charm_by_time(alive, ending, strike_greeks, series_greeks)
+    mark(node_strike, live, strike_shown)
+    mark(node_date, live, date_shown)
+    add_cells(node_cell, gex[0], gex[1], weight[0], weight[1], used[0], used[1], lost[0], lost[1], cells)
+    sums[:], reasons[:], held[:] = 0.0, 0, 0.0
+    count_sources(source, used[0], used[1], sources)
+    for leg in range(2):
+        add_strikes(
+            node_strike, live, gex[leg], weight[leg], lost[leg], open_interest[leg], volume[leg], multiplier,
+            strikes[leg],
+        )  # fmt: skip
+        add_series(starts, rows[leg], gex[leg], used[leg], open_interest[leg], sums[leg])
+        count_reasons(
+            rows[leg], chosen_nodes, used[leg], node_alive, spot > 0.0, node_forward, x, by_open_interest,
+            open_interest[leg], by_volume, volume[leg], reasons,
+        )  # fmt: skip
+        whole, summed = covered(live, used[leg], open_interest[leg])
+        held[0] += whole
+        held[1] += summed
+
+
+@kernel
+def _charm_by_time(alive: Bools, ending: Bools, strike_greeks: F64, series_greeks: F64) -> None:
+    """From charm per year to per day and per hour, in place."""
+    today, later = False, False
+    for s in range(alive.size):
+        today |= alive[s] and ending[s]
+        later |= alive[s] and not ending[s]
+        charm = series_greeks[2, s]
+        series_greeks[2, s] = np.nan if ending[s] else charm / _DAYS
+        series_greeks[3, s] = charm / _HOURS if ending[s] else np.nan
+    for k in range(strike_greeks.shape[1]):
+        strike_greeks[2, k] = strike_greeks[2, k] / _DAYS if later else np.nan
+        strike_greeks[3, k] = strike_greeks[3, k] / _HOURS if today else np.nan
+
+
+@kernel
+def describe_series(
+    starts: I64,
+    strike: F64,
+    years: F64,
+    forward: F64,
+    spot: float,
+    source: I8,
+    x: F64,
+    call_mid: F64,
+    put_mid: F64,
+    reach: float,
+    sums: F64,
+    greeks: F64,
+    out: F64,
+) -> None:
+    """What is said of each series into `out`, shape (17, s), NaN where unknown.
+
+    Forward, x at the money, volatilities per year at the money and at `reach` below and above, straddle, 1-sigma move, the
+    four of `greeks`, and the six of `sums`, calls and puts together.
+    """
+    known, straddle = np.empty(x.size, np.bool_), np.empty(x.size)
+    for i in range(x.size):
+        known[i], straddle[i] = source[i] == 1 or source[i] == 2, call_mid[i] + put_mid[i]
+    at_the_money(starts, strike, forward, known, x, straddle, out[1], out[5])
+    wings(starts, strike, forward, known, x, reach, out[3], out[4])
+    for s in range(forward.size):
+        root = np.sqrt(years[s]) if years[s] > 0.0 else np.nan
+        out[0, s] = forward[s]
+        out[2, s], out[3, s], out[4, s] = out[1, s] / root, out[3, s] / root, out[4, s] / root
+        out[6, s] = spot * (np.exp(out[1, s]) - 1.0)
+        for j in range(4):
+            out[7 + j, s] = greeks[j, s]
+        for j in range(6):
+            out[11 + j, s] = sums[0, s, j] + sums[1, s, j]
+        for j in range(17):
+            out[j, s] = out[j, s] if np.isfinite(out[j, s]) else np.nan
+
+
+@kernel
+def add_buckets(code: I64, shown: Bools, sums: F64, greeks: F64, out: F64) -> None:
+    """Series added up by `code`, and all of them in the last row, into `out`, shape (codes + 1, 13).
+
+    The first and the last series that is shown (-1: none), exposure of calls, of puts and gross, open interest and how many
+    know theirs, contracts listed, contracts in the sums, and the four greeks (NaN where no series with contracts has one).
+    """
+    last = out.shape[0] - 1
+    out[:] = 0.0
+    out[:, :2], out[:, 9:] = -1.0, np.nan
+    for s in range(code.size):
+        if not shown[s]:
+            continue
+        for at in (code[s], last):
+            row = out[at]
+            row[0] = s if row[0] < 0.0 else row[0]
+            row[1] = s
+            row[2] += sums[0, s, 0]
+            row[3] += sums[1, s, 0]
+            for j in range(1, 6):
+                row[3 + j] += sums[0, s, j] + sums[1, s, j]
+            for j in range(4):
+                some = sums[0, s, 5] + sums[1, s, 5] > 0.0 and np.isfinite(greeks[j, s])
+                if some:
+                    row[9 + j] = greeks[j, s] + (0.0 if np.isnan(row[9 + j]) else row[9 + j])
