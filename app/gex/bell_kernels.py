@@ -42,6 +42,15 @@ def bell_terms(
 
 
 @kernel
+def held_terms(nodes: I64, lift: F64, mass: F64, x: F64, slope: F64, offset: F64, height: F64) -> None:
+    """The same of these nodes, shape (n,), from what `node_kernels.collapse` keeps of them and x of all, shape (m,)."""
+    for j in range(nodes.size):
+        vol = x[nodes[j]]
+        a = 1.0 / vol
+        slope[j], offset[j], height[j] = a, lift[j] * a + 0.5 * vol, mass[j] * a
+
+
+@kernel
 def replace_terms(
     nodes: I64,
     log_spot: float,

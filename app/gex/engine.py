@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import node_kernels
+from app.gex import bell_kernels, node_kernels
 from app.gex.exposure import Legs, leg_exposures
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import BucketName, Params
@@ -114,7 +114,7 @@ def _profile(
     """The grid, G on it, its part of each of these buckets, and the roots; empty without contracts."""
     if not held.some:
         return np.empty(0), np.empty(0), {}, ()
-    bells, spots = held.bells(surface, surface.total_vol), grid(surface.spot)
+    bells, spots = held.bells(surface.total_vol), grid(surface.spot)
     nodes = held.buckets(surface)
     parts: dict[str, F64] = {name: bells.part(nodes[name]).over(spots) for name in used}
     values = np.sum(list(parts.values()), axis=0)
@@ -126,43 +126,45 @@ def _profile(
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """The nodes with weight, a strike's call and put in one, shape (n,) each; `some`: whether anything is in the sums."""
+    """The nodes with weight, a strike's call and put in one, shape (n,) each; `some`: whether anything is in the sums.
+
+    `lift` and `mass` are as of `node_kernels.collapse`.
+    """
 
     some: bool
     nodes: NDArray[np.int64]
-    forward: F64
-    discount: F64
-    strike: F64
-    weight: F64
+    lift: F64
+    mass: F64
 
     @classmethod
     def of(cls, surface: Surface, legs: Legs) -> Held:
         layout, (call, put) = surface.layout, legs
-        nodes, columns = np.empty(len(layout.strike), np.int64), np.empty((4, len(layout.strike)))
+        nodes, (lift, mass) = np.empty(len(layout.strike), np.int64), np.empty((2, len(layout.strike)))
         n = node_kernels.collapse(
-            call.weight, put.weight, layout.node_series, surface.forward, surface.discount, layout.strike, nodes,
-            columns,
+            call.weight, put.weight, layout.node_series, surface.forward, surface.discount, layout.strike,
+            surface.spot, nodes, lift, mass,
         )  # fmt: skip
         some = bool(call.used.any() or put.used.any())
-        return cls(some, nodes[:n], *columns[:, :n])
+        return cls(some, nodes[:n], lift[:n], mass[:n])
 
     def buckets(self, surface: Surface) -> dict[BucketName, slice]:
         """Which of them are in each bucket: nodes stand in order of their dates."""
-        codes = buckets(surface)[surface.layout.node_series[self.nodes]]
-        ends = np.searchsorted(codes, np.arange(len(BUCKETS) + 1)).tolist()
-        return {name: slice(lo, hi) for name, (lo, hi) in zip(BUCKETS, pairwise(ends), strict=True)}
+        ends = surface.layout.starts[np.searchsorted(buckets(surface), np.arange(len(BUCKETS) + 1))]
+        places = np.searchsorted(self.nodes, ends).tolist()
+        return {name: slice(lo, hi) for name, (lo, hi) in zip(BUCKETS, pairwise(places), strict=True)}
 
-    def bells(self, surface: Surface, total_vol: F64) -> Bells:
+    def bells(self, total_vol: F64) -> Bells:
         """The profile's terms under these total volatilities of all nodes, shape (m,)."""
-        x = total_vol[self.nodes]
-        return Bells.of(surface.spot, self.forward, self.discount, self.strike, x, self.weight)
+        slope, offset, height = np.empty((3, len(self.nodes)))
+        bell_kernels.held_terms(self.nodes, self.lift, self.mass, total_vol, slope, offset, height)
+        return Bells(slope, offset, height)
 
 
 def _flip_band(surface: Surface, held: Held, flip: float) -> tuple[float, float] | None:
     """The flip with all quotes at bid and at ask; None where one of them has no root."""
     found = [flip]
     for total_vol in surface.band_vols:
-        near = root_near(held.bells(surface, total_vol), flip)
+        near = root_near(held.bells(total_vol), flip)
         if near is None:
             return None
         found.append(near)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex.jit import inline, kernel
+from app.gex.special import INVERSE_SQRT_2_PI, fast_log
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -23,12 +24,16 @@ _LARGEST_COUNT = 1e9
 @inline
 def _usable(low: float, high: float) -> tuple[float, float, float, float]:
     """Bid, ask, mid and offer of a quote, NaN where it isn't usable: bid > 0, ask >= bid and a sane spread."""
-    sane = low >= 0.0 and high >= 0.0 and low <= _LARGEST_PRICE and high <= _LARGEST_PRICE
+    sane = (low >= 0.0) & (high >= 0.0) & (low <= _LARGEST_PRICE) & (high <= _LARGEST_PRICE)
     middle, spread = 0.5 * (low + high), high - low
-    narrow = spread >= 0.0 and (spread <= _WIDEST_SPREAD * middle or spread <= _SMALL_SPREAD)
-    if sane and low > 0.0 and narrow:
-        return low, high, middle, np.nan
-    return np.nan, np.nan, np.nan, high if sane and low == 0.0 and high > 0.0 else np.nan
+    narrow = (spread >= 0.0) & ((spread <= _WIDEST_SPREAD * middle) | (spread <= _SMALL_SPREAD))
+    good, bare = sane & (low > 0.0) & narrow, sane & (low == 0.0) & (high > 0.0)
+    return (
+        low if good else np.nan,
+        high if good else np.nan,
+        middle if good else np.nan,
+        high if bare else np.nan,
+    )
 
 
 @kernel
@@ -42,8 +47,8 @@ def read_quotes(
     """
     for j in range(nodes.size):
         i = nodes[j]
-        row = rows[i]
-        low, high = (bids[row], asks[row]) if row >= 0 else (np.nan, np.nan)
+        listed, row = rows[i] >= 0, max(rows[i], 0)
+        low, high = bids[row] if listed else np.nan, asks[row] if listed else np.nan
         bid[i], ask[i], mid[i], offered[i] = _usable(low, high)
 
 
@@ -186,69 +191,92 @@ def expose_leg(
         lost[i] = live[i] and rows[i] >= 0 and not use and shares != 0.0
 
 
+# What a strike or a cell has seen: a side's contracts in the sums with weight, contracts held but not in them, any in them.
+_CALL_HELD, _CALL_LOST, _PUT_HELD, _PUT_LOST, _ANY = 1, 2, 4, 8, 16
+
+
+@inline
+def _unknown(seen: int) -> bool:
+    """Whether contracts of a side are held and none of them is in the sums."""
+    return (seen & 3) == _CALL_LOST or (seen & 12) == _PUT_LOST
+
+
 @kernel
-def add_strikes(
-    strike: I64,
+def add_nodes(
+    starts: I64,
+    ending: Bools,
     live: Bools,
-    gex: F64,
-    weight: F64,
-    lost: Bools,
-    open_interest: F64,
-    volume: F64,
-    multiplier: F64,
-    out: F64,
-) -> None:
-    """One leg by strike into `out`, shape (4, k): exposure, open interest, volume, and shares that are held.
-
-    Exposure is NaN where contracts are held and not one of them is in the sums, counts where none is known.
-    """
-    held, missing, counted, traded = np.zeros((4, out.shape[1]), np.bool_)
-    out[:] = 0.0
-    for i in range(strike.size):
-        k = strike[i]
-        out[0, k] += gex[i]
-        held[k] |= weight[i] != 0.0
-        missing[k] |= lost[i]
-        if live[i] and not np.isnan(open_interest[i]):
-            out[1, k] += open_interest[i]
-            out[3, k] += open_interest[i] * multiplier[i]
-            counted[k] = True
-        if live[i] and not np.isnan(volume[i]):
-            out[2, k] += volume[i]
-            traded[k] = True
-    for k in range(out.shape[1]):
-        out[0, k] = np.nan if missing[k] and not held[k] else out[0, k]
-        out[1, k] = out[1, k] if counted[k] else np.nan
-        out[2, k] = out[2, k] if traded[k] else np.nan
-
-
-@kernel
-def add_cells(
+    strike: I64,
     cell: I64,
-    call_gex: F64,
-    put_gex: F64,
-    call_weight: F64,
-    put_weight: F64,
-    call_used: Bools,
-    put_used: Bools,
-    call_lost: Bools,
-    put_lost: Bools,
-    out: F64,
+    multiplier: F64,
+    values: F64,
+    weight: tuple[F64, F64],
+    gex: tuple[F64, F64],
+    used: tuple[Bools, Bools],
+    lost: tuple[Bools, Bools],
+    open_interest: tuple[F64, F64],
+    volume: tuple[F64, F64],
+    strikes: F64,
+    greeks: F64,
+    cells: F64,
 ) -> None:
-    """Net exposure by cell into `out`, shape (cells,): NaN where nothing is in the sums, or none of a side that is held."""
-    seen = np.zeros(out.size, np.uint8)
-    out[:] = 0.0
-    for i in range(cell.size):
-        c = cell[i]
-        out[c] += call_gex[i] + put_gex[i]
-        bits = 16 if call_used[i] or put_used[i] else 0
-        bits |= (1 if call_weight[i] != 0.0 else 0) | (2 if call_lost[i] else 0)
-        bits |= (4 if put_weight[i] != 0.0 else 0) | (8 if put_lost[i] else 0)
-        seen[c] |= np.uint8(bits)
-    for c in range(out.size):
-        s = seen[c]
-        if s < 16 or s & 3 == 2 or s & 12 == 8:
-            out[c] = np.nan
+    """Nodes by strike and by cell into the last three.
+
+    Args:
+        starts: of the layout; ending, live: of each series, shape (s,): expires today; chosen and not settled.
+        strike, cell, multiplier: of the layout; values: delta, vanna and charm, shape (3, m); others of calls and of puts.
+        strikes: shape (2, 4, k), by leg: exposure, open interest, volume, and shares that are held.
+        greeks: shape (4, k): delta, vanna, charm of what doesn't and of what does end today.
+        cells: net exposure, shape (cells,).
+
+    An exposure is NaN where contracts of its side (a net one, a greek: of a side) are held and none of them is in the sums,
+    in a cell also where nothing is; a count is NaN where none is known.
+    """
+    n = strikes.shape[2]
+    sums, seen, counted = np.zeros((n, 12)), np.zeros((n, 2), np.uint8), np.zeros(n, np.uint8)
+    cell_seen = np.zeros(cells.size, np.uint8)
+    cells[:] = 0.0
+    for s in range(ending.size):
+        today = 1 if ending[s] else 0
+        for i in range(starts[s], starts[s + 1]):
+            k, net, bits, known = strike[i], 0.0, 0, 0
+            row = sums[k]
+            for leg in range(2):
+                row[4 * leg] += gex[leg][i]
+                net += gex[leg][i]
+                bits |= _ANY if used[leg][i] else 0
+                bits |= (1 if weight[leg][i] != 0.0 else 0) << 2 * leg
+                bits |= (2 if lost[leg][i] else 0) << 2 * leg
+                held, traded = open_interest[leg][i], volume[leg][i]
+                is_held, is_traded = live[s] and held == held, live[s] and traded == traded
+                row[4 * leg + 1] += held if is_held else 0.0
+                row[4 * leg + 2] += traded if is_traded else 0.0
+                row[4 * leg + 3] += held * multiplier[i] if is_held else 0.0
+                known |= (1 if is_held else 0) << 2 * leg
+                known |= (2 if is_traded else 0) << 2 * leg
+            row[8] += values[0, i]
+            row[9] += values[1, i]
+            row[10 + today] += values[2, i]
+            seen[k, today] |= np.uint8(bits)
+            counted[k] |= np.uint8(known)
+            cells[cell[i]] += net
+            cell_seen[cell[i]] |= np.uint8(bits)
+    for k in range(n):
+        row, both = sums[k], seen[k, 0] | seen[k, 1]
+        for leg in range(2):
+            side, known = both >> 2 * leg & 3, counted[k] >> 2 * leg
+            strikes[leg, 0, k] = np.nan if side == 2 else row[4 * leg]
+            strikes[leg, 1, k] = row[4 * leg + 1] if known & 1 else np.nan
+            strikes[leg, 2, k] = row[4 * leg + 2] if known & 2 else np.nan
+            strikes[leg, 3, k] = row[4 * leg + 3]
+        greeks[0, k], greeks[1, k] = row[8], row[9]
+        if _unknown(both):
+            greeks[0, k], greeks[1, k] = np.nan, np.nan
+        greeks[2, k] = np.nan if _unknown(seen[k, 0]) else row[10]
+        greeks[3, k] = np.nan if _unknown(seen[k, 1]) else row[11]
+    for c in range(cells.size):
+        if cell_seen[c] < _ANY or _unknown(cell_seen[c]):
+            cells[c] = np.nan
 
 
 @kernel
@@ -391,17 +419,23 @@ def collapse(
     forward: F64,
     discount: F64,
     strike: F64,
+    spot: float,
     nodes: I64,
-    columns: F64,
+    lift: F64,
+    mass: F64,
 ) -> int:
-    """The nodes with weight, and their F, D, K and weight (call and put together) into columns, shape (4, m); how many."""
+    """The nodes with weight, call and put together, and what is left of their bells but x; how many there are.
+
+    ln(F / (S K)) into `lift` and 0.01 w D F / (S sqrt(2 pi)) into `mass`, shape (m,) each, of which the first so many count.
+    """
     n = 0
     for i in range(series.size):
-        weight = call_weight[i] + put_weight[i]
+        weight, s = call_weight[i] + put_weight[i], series[i]
         if weight != 0.0:
-            s = series[i]
-            nodes[n] = i
-            columns[0, n], columns[1, n] = forward[s], discount[s]
-            columns[2, n], columns[3, n] = strike[i], weight
+            nodes[n], lift[n], mass[n] = i, forward[s] / (spot * strike[i]), weight * discount[s] * forward[s]
             n += 1
+    scale = 0.01 * INVERSE_SQRT_2_PI / spot
+    for j in range(n):
+        lift[j] = fast_log(lift[j])
+        mass[j] *= scale
     return n

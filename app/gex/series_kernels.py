@@ -198,65 +198,87 @@ def refill(
             moved[i] |= not (now[i] == old[i] or (np.isnan(now[i]) and np.isnan(old[i])))
 
 
+@inline
+def _quoted(source: int) -> bool:
+    """Whether x comes from a price of its own strike."""
+    return source == 1 or source == 2
+
+
 @kernel
 def at_the_money(
-    starts: I64, strike: F64, forward: F64, known: Bools, x: F64, straddle: F64, out_x: F64, out_straddle: F64
+    starts: I64,
+    strike: F64,
+    forward: F64,
+    source: I8,
+    x: F64,
+    call_mid: F64,
+    put_mid: F64,
+    out_x: F64,
+    out_straddle: F64,
 ) -> None:
-    """Total volatility at K = F (linear in ln K between known neighbours), and the straddle mid nearest it; NaN if unknown.
+    """Total volatility at K = F (linear in ln K between quoted neighbours), and the straddle mid nearest it; NaN if unknown.
 
     Args:
         starts: where each series' nodes begin, and one past the last, shape (s + 1,).
-        strike, x, straddle: K, total volatility, and call mid + put mid (NaN where a leg has none), shape (m,).
-        known: where x comes from a price, shape (m,).
+        strike, source, x, call_mid, put_mid: K, where x comes from, x, and mids (NaN where unknown), shape (m,).
         forward, out_x, out_straddle: shape (s,).
     """
     for s in range(forward.size):
-        out_x[s] = np.nan
-        out_straddle[s] = np.nan
-        below, above, nearest = -1, -1, -1
-        for i in range(starts[s], starts[s + 1]):
-            if known[i] and strike[i] <= forward[s]:
-                below = i
-            if known[i] and strike[i] >= forward[s] and above < 0:
-                above = i
-            if straddle[i] > 0.0 and (
-                nearest < 0 or abs(strike[i] - forward[s]) < abs(strike[nearest] - forward[s])
-            ):
-                nearest = i
-        if below < 0 or above < 0:
+        lo, hi, f = starts[s], starts[s + 1], forward[s]
+        out_x[s], out_straddle[s] = np.nan, np.nan
+        if not f > 0.0:
+            continue
+        # the first strike at or above the forward, and the first above it
+        above, below = (
+            lo + np.searchsorted(strike[lo:hi], f),
+            lo + np.searchsorted(strike[lo:hi], f, "right") - 1,
+        )
+        near, far = above - 1, above
+        while below >= lo and not _quoted(source[below]):
+            below -= 1
+        while above < hi and not _quoted(source[above]):
+            above += 1
+        if below < lo or above >= hi:
             continue
         width = np.log(strike[above] / strike[below])
-        share = np.log(forward[s] / strike[below]) / width if width > 0.0 else 0.0
+        share = np.log(f / strike[below]) / width if width > 0.0 else 0.0
         out_x[s] = x[below] + share * (x[above] - x[below])
+        while near >= lo and not call_mid[near] + put_mid[near] > 0.0:
+            near -= 1
+        while far < hi and not call_mid[far] + put_mid[far] > 0.0:
+            far += 1
+        if near < lo and far >= hi:
+            continue
+        nearest = far if near < lo or (far < hi and strike[far] - f < f - strike[near]) else near
         # a straddle far from the forward is no at-the-money straddle
-        if nearest >= 0 and abs(np.log(strike[nearest] / forward[s])) <= 0.5 * out_x[s]:
-            out_straddle[s] = straddle[nearest]
+        if abs(np.log(strike[nearest] / f)) <= 0.5 * out_x[s]:
+            out_straddle[s] = call_mid[nearest] + put_mid[nearest]
 
 
 @kernel
 def wings(
-    starts: I64, strike: F64, forward: F64, known: Bools, x: F64, reach: float, low: F64, high: F64
+    starts: I64, strike: F64, forward: F64, source: I8, x: F64, reach: float, low: F64, high: F64
 ) -> None:
     """x where d1 is `reach` (below the forward, into low) and -`reach` (above it, into high), shape (s,); NaN if unknown.
 
     At |d1| = 0.6745 that is the put and the call whose forward delta is a quarter. Outwards from the forward x is linear in
-    d1 between known neighbours, the first crossing counts. Other arguments as for `at_the_money`.
+    d1 between quoted neighbours, the first crossing counts. Other arguments as for `at_the_money`.
     """
     for s in range(forward.size):
         lo, hi = starts[s], starts[s + 1]
         middle = lo + np.searchsorted(strike[lo:hi], forward[s]) if forward[s] > 0.0 else hi
-        low[s] = _wing(middle, lo - 1, -1, forward[s], strike, known, x, reach) if middle < hi else np.nan
-        high[s] = _wing(middle - 1, hi, 1, forward[s], strike, known, x, reach) if middle > lo else np.nan
+        low[s] = _wing(middle, lo - 1, -1, forward[s], strike, source, x, reach) if middle < hi else np.nan
+        high[s] = _wing(middle - 1, hi, 1, forward[s], strike, source, x, reach) if middle > lo else np.nan
 
 
 @inner
 def _wing(
-    first: int, end: int, step: int, forward: float, strike: F64, known: Bools, x: F64, reach: float
+    first: int, end: int, step: int, forward: float, strike: F64, source: I8, x: F64, reach: float
 ) -> float:
     """x at the first crossing of d1 = -step reach, going from node `first` to before `end`; NaN where there is none."""
     last_d, last_x = np.nan, np.nan
     for i in range(first, end, step):
-        if not known[i]:
+        if not _quoted(source[i]):
             continue
         d = np.log(forward / strike[i]) / x[i] + 0.5 * x[i]
         if -step * d >= reach:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.greek_kernels import add_greeks, dealer_greeks
+from app.gex.greek_kernels import dealer_greeks
 from app.gex.jit import kernel
 from app.gex.node_kernels import (
-    add_cells,
+    add_nodes,
     add_series,
-    add_strikes,
     count_reasons,
     count_sources,
     covered,
@@ -75,7 +74,7 @@ def add_up(
         weight, gex, used, lost: as of `node_kernels.expose_leg`, of calls and of puts, shape (m,) each.
         by_open_interest, by_volume: what the convention counts by.
         values: as of `greek_kernels.dealer_greeks`, shape (3, m).
-        strikes, strike_greeks: by strike, shape (2, 4, k) and (4, k): as of `add_strikes` and `add_greeks`, charm per day
+        strikes, strike_greeks: by strike, shape (2, 4, k) and (4, k): as of `add_nodes`, charm per day
             and per hour; NaN where no live series counts so.
         strike_shown, date_shown: whether any live chosen node is there, shape (k,) and (dates,).
         cells: by date and strike, shape (dates k,).
@@ -85,9 +84,9 @@ def add_up(
         held: known open interest, of live contracts and of those in the sums, shape (2,).
     """
     chosen_nodes, live, node_alive = np.empty((3, series.size), np.bool_)
-    node_forward = np.empty(series.size)
+    node_forward, live_series = np.empty(series.size), np.empty(chosen.size, np.bool_)
     for s in range(chosen.size):
-        part = slice(starts[s], starts[s + 1])
+        part, live_series[s] = slice(starts[s], starts[s + 1]), chosen[s] and alive[s]
         chosen_nodes[part], node_alive[part], live[part] = chosen[s], alive[s], chosen[s] and alive[s]
         node_forward[part] = forward[s]
     dealer_greeks(
@@ -104,18 +103,16 @@ def add_up(
         values,
         series_greeks[:3],
     )
-    add_greeks(node_strike, series, ending, values, weight[0], weight[1], lost[0], lost[1], strike_greeks)
+    add_nodes(
+        starts, ending, live_series, node_strike, node_cell, multiplier, values, weight, gex, used, lost, open_interest,
+        volume, strikes, strike_greeks, cells,
+    )  # fmt: skip
     _charm_by_time(alive, ending, strike_greeks, series_greeks)
     mark(node_strike, live, strike_shown)
     mark(node_date, live, date_shown)
-    add_cells(node_cell, gex[0], gex[1], weight[0], weight[1], used[0], used[1], lost[0], lost[1], cells)
     sums[:], reasons[:], held[:] = 0.0, 0, 0.0
     count_sources(source, used[0], used[1], sources)
     for leg in range(2):
-        add_strikes(
-            node_strike, live, gex[leg], weight[leg], lost[leg], open_interest[leg], volume[leg], multiplier,
-            strikes[leg],
-        )  # fmt: skip
         add_series(starts, rows[leg], gex[leg], used[leg], open_interest[leg], sums[leg])
         count_reasons(
             rows[leg], chosen_nodes, used[leg], node_alive, spot > 0.0, node_forward, x, by_open_interest,
@@ -162,11 +159,8 @@ def describe_series(
     Forward, x at the money, volatilities per year at the money and at `reach` below and above, straddle, 1-sigma move, the
     four of `greeks`, and the six of `sums`, calls and puts together.
     """
-    known, straddle = np.empty(x.size, np.bool_), np.empty(x.size)
-    for i in range(x.size):
-        known[i], straddle[i] = source[i] == 1 or source[i] == 2, call_mid[i] + put_mid[i]
-    at_the_money(starts, strike, forward, known, x, straddle, out[1], out[5])
-    wings(starts, strike, forward, known, x, reach, out[3], out[4])
+    at_the_money(starts, strike, forward, source, x, call_mid, put_mid, out[1], out[5])
+    wings(starts, strike, forward, source, x, reach, out[3], out[4])
     for s in range(forward.size):
         root = np.sqrt(years[s]) if years[s] > 0.0 else np.nan
         out[0, s] = forward[s]

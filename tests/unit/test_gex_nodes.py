@@ -111,20 +111,27 @@ def test_strikes_cells_and_series_add_up_as_in_numpy() -> None:
 def test_trusts_are_weighted_means_and_collapsing_keeps_every_weight() -> None:
     surface, (call, put), _ = exposed()
     layout = surface.layout
-    nodes, columns = np.empty(len(layout.strike), np.int64), np.empty((4, len(layout.strike)))
-    n = node_kernels.collapse(
-        call.weight,
-        put.weight,
-        layout.node_series,
-        surface.forward,
-        surface.discount,
-        layout.strike,
-        nodes,
-        columns,
+    m, spot = len(layout.strike), surface.spot
+    nodes, lift, mass, (slope, offset, height) = (
+        np.empty(m, np.int64),
+        np.empty(m),
+        np.empty(m),
+        np.empty((3, m)),
     )
-    np.testing.assert_array_equal(nodes[:n], np.flatnonzero(call.weight + put.weight))
-    np.testing.assert_array_equal(columns[0, :n], surface.node_forward[nodes[:n]])
-    np.testing.assert_array_equal(columns[3, :n], (call.weight + put.weight)[nodes[:n]])
+    n = node_kernels.collapse(
+        call.weight, put.weight, layout.node_series, surface.forward, surface.discount, layout.strike, spot, nodes, lift,
+        mass,
+    )  # fmt: skip
+    held = np.flatnonzero(call.weight + put.weight)
+    np.testing.assert_array_equal(nodes[:n], held)
+    bell_kernels.held_terms(nodes[:n], lift, mass, surface.total_vol, slope[:n], offset[:n], height[:n])
+    x, forward, strike = surface.total_vol[held], surface.node_forward[held], layout.strike[held]
+    np.testing.assert_allclose(slope[:n], 1 / x)
+    np.testing.assert_allclose(
+        slope[:n] * np.log(spot) + offset[:n], np.log(forward / strike) / x + x / 2, atol=1e-9
+    )
+    expected = 0.01 * (call.weight + put.weight)[held] * surface.node_discount[held] * forward / (spot * x)
+    np.testing.assert_allclose(height[:n], expected / np.sqrt(2 * np.pi))
     rng, r = np.random.default_rng(1), len(surface.chain)
     quoted = rng.integers(0, 2, r) * rng.integers(1, 10**7, r)
     trust, out = np.array([0.0, 1.0, 0.9, 0.7, 0.4, 0.4]), np.empty(4)
