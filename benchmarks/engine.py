@@ -26,8 +26,9 @@ import scipy.stats
 
 from app.gex import expose, fit, warm_up
 from app.gex.black import black, otm_total_vol
+from app.gex.engine import Held
 from app.gex.incremental import Engine
-from app.gex.profile import Bells, grid
+from app.gex.profile import grid
 from app.market.chain import Chain
 from tests import chains
 from tests.chains import Listed
@@ -95,18 +96,13 @@ class Inputs:
         self.weight = np.where(self.call, 100.0, -100.0) * chain.quotes.open_interest[known]
         self.years = np.maximum(surface.years, 1e-6)[surface.layout.node_series[self.node]]
         self.spots = grid(self.spot)
+        self.nothing = np.zeros(len(surface.layout.strike))
 
 
 def ours(i: Inputs) -> np.ndarray:
-    """Collapse calls and puts, then the recurrence: everything from (F, x, weight)."""
-    m = len(i.surface.layout.strike)
-    weight = np.bincount(i.node, i.weight, m)
-    use = np.flatnonzero(weight)
-    s = i.surface
-    bells = Bells.of(
-        s.spot, s.node_forward[use], s.node_discount[use], s.layout.strike[use], s.total_vol[use], weight[use]
-    )
-    return bells.over(i.spots)
+    """Collapse calls and puts, then the recurrence: everything from (F, x, weight), as `expose` does it."""
+    weight = np.bincount(i.node, i.weight, len(i.surface.layout.strike))
+    return Held.of(i.surface, weight, i.nothing).bells(i.surface.total_vol).over(i.spots)
 
 
 def scipy_loop(i: Inputs) -> np.ndarray:

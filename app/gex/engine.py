@@ -59,7 +59,7 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
     legs = leg_exposures(surface, params, series[surface.layout.node_series])
     sums, shown = add_up(surface, params, series, legs), series & surface.alive
     strikes, pain = strike_table(surface, sums)
-    held = Held.of(surface, legs)
+    held = Held.of(surface, legs[0].weight, legs[1].weight)
     together, greeks = bucket_summaries(surface, sums, shown)
     spots, values, parts, flips = _profile(surface, params, held, [b.name for b in together if b.used])
     levels = _levels(surface, params, legs, held, strikes, flips)
@@ -101,7 +101,7 @@ def _levels(
         put_wall=put_wall,
         absolute_gamma_strike=absolute_gamma_strike(strikes.strike, strikes.call_gex, strikes.put_gex),
     )
-    if not held.some:
+    if not any(leg.used.any() for leg in legs):
         return levels
     calls, puts = float(call.gex.sum()), float(put.gex.sum())
     gross = float(np.abs(call.gex).sum() + np.abs(put.gex).sum())
@@ -112,7 +112,7 @@ def _profile(
     surface: Surface, params: Params, held: Held, used: list[BucketName]
 ) -> tuple[F64, F64, dict[str, F64], tuple[float, ...]]:
     """The grid, G on it, its part of each of these buckets, and the roots; empty without contracts."""
-    if not held.some:
+    if not used:
         return np.empty(0), np.empty(0), {}, ()
     bells, spots = held.bells(surface.total_vol), grid(surface.spot)
     nodes = held.buckets(surface)
@@ -126,26 +126,25 @@ def _profile(
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """The nodes with weight, a strike's call and put in one, shape (n,) each; `some`: whether anything is in the sums.
+    """The nodes with weight, a strike's call and put in one, shape (n,) each.
 
     `lift` and `mass` are as of `node_kernels.collapse`.
     """
 
-    some: bool
     nodes: NDArray[np.int64]
     lift: F64
     mass: F64
 
     @classmethod
-    def of(cls, surface: Surface, legs: Legs) -> Held:
-        layout, (call, put) = surface.layout, legs
+    def of(cls, surface: Surface, call: F64, put: F64) -> Held:
+        """From signed shares of the calls and the puts, shape (m,) each."""
+        layout = surface.layout
         nodes, (lift, mass) = np.empty(len(layout.strike), np.int64), np.empty((2, len(layout.strike)))
         n = node_kernels.collapse(
-            call.weight, put.weight, layout.node_series, surface.forward, surface.discount, layout.strike,
-            surface.spot, nodes, lift, mass,
+            call, put, layout.node_series, surface.forward, surface.discount, layout.strike, surface.spot, nodes, lift,
+            mass,
         )  # fmt: skip
-        some = bool(call.used.any() or put.used.any())
-        return cls(some, nodes[:n], lift[:n], mass[:n])
+        return cls(nodes[:n], lift[:n], mass[:n])
 
     def buckets(self, surface: Surface) -> dict[BucketName, slice]:
         """Which of them are in each bucket: nodes stand in order of their dates."""

@@ -101,7 +101,8 @@ class Engine:
         """Set quote columns (bid, ask, open_interest, ...) of these rows of the chain, and everything that follows."""
         for name, values in columns.items():
             getattr(self._quotes, name)[rows] = values
-        nodes = self._nodes_of(rows)
+        layout = self._surface.layout
+        nodes = node_kernels.nodes_of(np.asarray(rows, np.int64), layout.row_node, len(layout.strike))
         if not columns.keys().isdisjoint(_COUNTS):
             self._recount(nodes)
         if columns.keys().isdisjoint(_PRICES):
@@ -150,13 +151,6 @@ class Engine:
 
     # --- what an update runs through ---
 
-    def _nodes_of(self, rows: I64) -> I64:
-        """The nodes of these rows, ascending, each once."""
-        layout = self._surface.layout
-        among = np.zeros(len(layout.strike) + 1, bool)
-        among[layout.row_node[rows]] = True  # row -1, of what can't be used, marks the last
-        return np.flatnonzero(among[:-1])
-
     def _requote(self, nodes: I64) -> None:
         """Quotes of these nodes anew."""
         layout, call, put = self._surface.layout, self._surface.call, self._surface.put
@@ -180,9 +174,8 @@ class Engine:
         touched = np.zeros(len(layout.series), bool)
         touched[layout.node_series[nodes]] = True
         moved = self._reforward(touched)
-        stale = moved[layout.node_series]
-        stale[nodes] = True
-        self._reprice(np.flatnonzero(stale))
+        stale = np.empty(len(layout.strike), bool)
+        self._reprice(node_kernels.with_series(nodes, moved, layout.starts, stale))
         touched |= moved
         series_kernels.refill(
             np.flatnonzero(touched), layout.starts, layout.log_strike, self._vendor, self._limit, self._priced,

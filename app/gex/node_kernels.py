@@ -37,6 +37,31 @@ def _usable(low: float, high: float) -> tuple[float, float, float, float]:
 
 
 @kernel
+def nodes_of(rows: I64, row_node: I64, size: int) -> I64:
+    """The nodes of these rows of the chain, ascending, each once; `size` is how many there are in all."""
+    among, out, n = np.zeros(size, np.bool_), np.empty(size, np.int64), 0
+    for j in range(rows.size):
+        i = row_node[rows[j]]
+        if i >= 0:
+            among[i] = True
+    for i in range(size):
+        if among[i]:
+            out[n] = i
+            n += 1
+    return out[:n]
+
+
+@kernel
+def with_series(nodes: I64, moved: Bools, starts: I64, stale: Bools) -> I64:
+    """These nodes and all of the series that have moved, shape (s,), ascending; marks them in `stale`, shape (m,)."""
+    for s in range(moved.size):
+        stale[starts[s] : starts[s + 1]] = moved[s]
+    for j in range(nodes.size):
+        stale[nodes[j]] = True
+    return np.flatnonzero(stale)
+
+
+@kernel
 def read_quotes(
     nodes: I64, rows: I64, bids: F64, asks: F64, bid: F64, ask: F64, mid: F64, offered: F64
 ) -> None:

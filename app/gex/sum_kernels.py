@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.greek_kernels import dealer_greeks
 from app.gex.jit import kernel
 from app.gex.node_kernels import (
-    add_nodes,
     add_series,
     count_reasons,
     count_sources,
@@ -30,84 +28,45 @@ def add_up(
     starts: I64,
     series: I64,
     node_strike: I64,
-    node_cell: I64,
     node_date: I64,
     rows: tuple[I64, I64],
-    multiplier: F64,
-    strike: F64,
     chosen: Bools,
     alive: Bools,
-    ending: Bools,
-    years: F64,
     forward: F64,
-    discount: F64,
     spot: float,
-    rate: float,
     x: F64,
     source: I8,
     open_interest: tuple[F64, F64],
     volume: tuple[F64, F64],
-    weight: tuple[F64, F64],
     gex: tuple[F64, F64],
     used: tuple[Bools, Bools],
-    lost: tuple[Bools, Bools],
     by_open_interest: bool,
     by_volume: bool,
-    values: F64,
-    strikes: F64,
-    strike_greeks: F64,
     strike_shown: Bools,
-    cells: F64,
     date_shown: Bools,
     sums: F64,
-    series_greeks: F64,
     reasons: I64,
     sources: I64,
     held: F64,
 ) -> None:
-    """All sums over nodes under one convention into the last eleven.
+    """Sums by series under one convention, and counts of what they rest on, into the last six.
 
     Args:
-        starts to strike: of the layout; rows: the calls' and the puts'.
-        chosen to discount: of each series, shape (s,); ending: whether it expires today, so that charm counts by the hour.
-        x, source: of each node, shape (m,); open_interest, volume: the calls' and the puts', shape (m,) each.
-        weight, gex, used, lost: as of `node_kernels.expose_leg`, of calls and of puts, shape (m,) each.
+        starts to rows: of the layout; rows: the calls' and the puts'.
+        chosen, alive, forward: of each series, shape (s,); x, source: of each node, shape (m,).
+        open_interest to used: the calls' and the puts', shape (m,) each; gex, used as of `node_kernels.expose_leg`.
         by_open_interest, by_volume: what the convention counts by.
-        values: as of `greek_kernels.dealer_greeks`, shape (3, m).
-        strikes, strike_greeks: by strike, shape (2, 4, k) and (4, k): as of `add_nodes`, charm per day
-            and per hour; NaN where no live series counts so.
         strike_shown, date_shown: whether any live chosen node is there, shape (k,) and (dates,).
-        cells: by date and strike, shape (dates k,).
         sums: by leg and series, shape (2, s, 6), as of `add_series`.
-        series_greeks: DEX, VEX, CHEX per day and per hour by series, shape (4, s); NaN where charm counts the other way.
         reasons, sources: counts as of `count_reasons`, `count_sources`.
         held: known open interest, of live contracts and of those in the sums, shape (2,).
     """
     chosen_nodes, live, node_alive = np.empty((3, series.size), np.bool_)
-    node_forward, live_series = np.empty(series.size), np.empty(chosen.size, np.bool_)
+    node_forward = np.empty(series.size)
     for s in range(chosen.size):
-        part, live_series[s] = slice(starts[s], starts[s + 1]), chosen[s] and alive[s]
+        part = slice(starts[s], starts[s + 1])
         chosen_nodes[part], node_alive[part], live[part] = chosen[s], alive[s], chosen[s] and alive[s]
         node_forward[part] = forward[s]
-    dealer_greeks(
-        starts,
-        years,
-        forward,
-        discount,
-        spot,
-        rate,
-        strike,
-        x,
-        weight[0],
-        weight[1],
-        values,
-        series_greeks[:3],
-    )
-    add_nodes(
-        starts, ending, live_series, node_strike, node_cell, multiplier, values, weight, gex, used, lost, open_interest,
-        volume, strikes, strike_greeks, cells,
-    )  # fmt: skip
-    _charm_by_time(alive, ending, strike_greeks, series_greeks)
     mark(node_strike, live, strike_shown)
     mark(node_date, live, date_shown)
     sums[:], reasons[:], held[:] = 0.0, 0, 0.0
@@ -124,8 +83,8 @@ def add_up(
 
 
 @kernel
-def _charm_by_time(alive: Bools, ending: Bools, strike_greeks: F64, series_greeks: F64) -> None:
-    """From charm per year to per day and per hour, in place."""
+def charm_by_time(alive: Bools, ending: Bools, strike_greeks: F64, series_greeks: F64) -> None:
+    """From charm per year to per day and per hour, in place: rows 2 and 3 of both; NaN where nothing counts so."""
     today, later = False, False
     for s in range(alive.size):
         today |= alive[s] and ending[s]

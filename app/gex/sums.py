@@ -1,4 +1,4 @@
-"""Everything that exposures under one convention add up to, in one compiled pass."""
+"""Everything that exposures under one convention add up to, in a few compiled passes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import sum_kernels
+from app.gex import greek_kernels, node_kernels, sum_kernels
 from app.gex.exposure import Legs
 from app.gex.params import Params
 from app.gex.surface import Surface
@@ -84,13 +84,23 @@ def add_up(surface: Surface, params: Params, chosen: Bools, legs: Legs) -> Sums:
         sources=np.empty(len(VOL_SOURCES), np.int64),
         held=np.empty(2),
     )
+    weight, gex, used, lost = (
+        (call.weight, put.weight), (call.gex, put.gex), (call.used, put.used), (call.lost, put.lost)
+    )  # fmt: skip
+    greek_kernels.dealer_greeks(
+        layout.starts, surface.years, surface.forward, surface.discount, surface.spot, surface.rate, layout.strike,
+        surface.total_vol, *weight, sums.values, sums.series_greeks[:3],
+    )  # fmt: skip
+    node_kernels.add_nodes(
+        layout.starts, surface.ending, chosen & surface.alive, layout.node_strike, layout.node_cell, layout.multiplier,
+        sums.values, weight, gex, used, lost, surface.open_interest, surface.volume, sums.strikes, sums.strike_greeks,
+        sums.cells.ravel(),
+    )  # fmt: skip
+    sum_kernels.charm_by_time(surface.alive, surface.ending, sums.strike_greeks, sums.series_greeks)
     sum_kernels.add_up(
-        layout.starts, layout.node_series, layout.node_strike, layout.node_cell, layout.node_date,
-        (layout.call_row, layout.put_row), layout.multiplier, layout.strike, chosen, surface.alive, surface.ending,
-        surface.years, surface.forward, surface.discount, surface.spot, surface.rate, surface.total_vol,
-        surface.vol_source, surface.open_interest, surface.volume, (call.weight, put.weight), (call.gex, put.gex),
-        (call.used, put.used), (call.lost, put.lost), "oi" in params.weight, "volume" in params.weight, sums.values,
-        sums.strikes, sums.strike_greeks, sums.strike_shown, sums.cells.ravel(), sums.date_shown, sums.series,
-        sums.series_greeks, sums.reasons, sums.sources, sums.held,
+        layout.starts, layout.node_series, layout.node_strike, layout.node_date, (layout.call_row, layout.put_row),
+        chosen, surface.alive, surface.forward, surface.spot, surface.total_vol, surface.vol_source,
+        surface.open_interest, surface.volume, gex, used, "oi" in params.weight, "volume" in params.weight,
+        sums.strike_shown, sums.date_shown, sums.series, sums.reasons, sums.sources, sums.held,
     )  # fmt: skip
     return sums

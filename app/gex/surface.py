@@ -129,10 +129,11 @@ class Surface:
     def band_vols(self) -> tuple[F64, F64]:
         """x with all quotes at bid and at ask, shape (m,) each; x itself where it comes from no quote."""
         low, high = np.empty((2, len(self.total_vol)))
-        surface_kernels.band(
-            self.layout.node_series, self.layout.strike, self.forward, self.discount, self.vol_source,
-            self.call.bid, self.put.bid, self.call.ask, self.put.ask, self.total_vol, low, high,
-        )  # fmt: skip
+        call, put, layout = self.call, self.put, self.layout
+        series = layout.node_series, layout.strike, self.forward, self.discount, self.vol_source
+        surface_kernels.band(*series, call.bid, put.bid, call.ask, put.ask, self.total_vol, low, high)
+        surface_kernels.finish_band(*series, call.bid, put.bid, self.total_vol, False, low)
+        surface_kernels.finish_band(*series, call.ask, put.ask, self.total_vol, True, high)
         return low, high
 
 

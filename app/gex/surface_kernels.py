@@ -56,33 +56,31 @@ def price_nodes(
         x to limit: shape (m,), changed at these nodes.
     """
     n = nodes.size
-    columns, found, leg, cold = np.empty((4, n)), np.empty(n), np.empty(n, np.int8), np.empty(0)
+    columns, found, leg, bare = np.empty((4, n)), np.empty(n), np.empty(n, np.int8), np.empty(n, np.int64)
     time_values(
         nodes, series, strike, forward, discount, american, call_mid, put_mid, call_bid, put_bid, call_offered,
         put_offered, x, columns, leg,
     )  # fmt: skip
-    if invert_prices(columns[0], columns[1], columns[2], columns[3] if warm else cold, found):
-        settle_slowly(columns[0], columns[1], columns[2], found)
-    bare = 0
+    for offers in range(2):
+        guess = columns[3, :n] if warm and offers == 0 else columns[3, :0]
+        if invert_prices(columns[0, :n], columns[1, :n], columns[2, :n], guess, found[:n]):
+            settle_slowly(columns[0, :n], columns[1, :n], columns[2, :n], found[:n])
+        if offers == 1:
+            break
+        left = 0
+        for j in range(n):
+            i, good = nodes[j], found[j] > 0.0
+            x[i], source[i] = found[j] if good else np.nan, leg[j] if good else 0
+            if not good:
+                f, s, call_out = columns[1, j], series[i], strike[i] >= columns[1, j]
+                vol = vendor_vol(call_row[i], put_row[i], iv, call_out) * np.sqrt(max(years[s], 0.0))
+                vendor[i] = vol if vol > 0.0 and vol < MAX_TOTAL_VOL and f > 0.0 else np.nan
+                bare[left], columns[1, left], columns[2, left] = i, f, strike[i]
+                columns[0, left] = (call_offered[i] if call_out else put_offered[i]) / discount[s]
+                left += 1
+        n = left
     for j in range(n):
-        i = nodes[j]
-        x[i], source[i] = found[j], leg[j]
-        if not found[j] > 0.0:
-            x[i], source[i] = np.nan, 0
-            leg[bare], columns[3, bare] = 0, j
-            bare += 1
-    for j in range(bare):
-        at = np.int64(columns[3, j])
-        i, f = nodes[at], columns[1, at]
-        s, call_out = series[i], strike[i] >= f
-        vol = vendor_vol(call_row[i], put_row[i], iv, call_out) * np.sqrt(max(years[s], 0.0))
-        vendor[i] = vol if vol > 0.0 and vol < MAX_TOTAL_VOL and f > 0.0 else np.nan
-        columns[0, j] = (call_offered[i] if call_out else put_offered[i]) / discount[s]
-        columns[1, j], columns[2, j] = columns[1, at], columns[2, at]
-    if invert_prices(columns[0, :bare], columns[1, :bare], columns[2, :bare], cold, found[:bare]):
-        settle_slowly(columns[0, :bare], columns[1, :bare], columns[2, :bare], found[:bare])
-    for j in range(bare):
-        limit[nodes[np.int64(columns[3, j])]] = found[j]
+        limit[bare[j]] = found[j]
 
 
 @inline
@@ -117,7 +115,7 @@ def band(
     low: F64,
     high: F64,
 ) -> None:
-    """x with all quotes at bid and at ask into the last two, shape (m,): x itself where it comes from no quote.
+    """x with all quotes at bid and at ask into the last two, shape (m,), by one step from the mid; `finish_band` ends it.
 
     Args: as for `price_nodes`.
     """
@@ -131,30 +129,40 @@ def band(
             strike[part], f[:n], d[:n], source[part], call_bid[part], put_bid[part], call_ask[part], put_ask[part],
             x[part], low[part], high[part],
         )  # fmt: skip
-    _finish(series, strike, forward, discount, source, call_bid, put_bid, low)
-    _finish(series, strike, forward, discount, source, call_ask, put_ask, high)
-    for i in range(x.size):
-        low[i] = low[i] if low[i] <= x[i] else x[i]
-        high[i] = high[i] if high[i] >= x[i] else x[i]
 
 
 @kernel
-def _finish(
-    series: I64, strike: F64, forward: F64, discount: F64, source: I8, call: F64, put: F64, x: F64
+def finish_band(
+    series: I64,
+    strike: F64,
+    forward: F64,
+    discount: F64,
+    source: I8,
+    call: F64,
+    put: F64,
+    x: F64,
+    up: bool,
+    out: F64,
 ) -> None:
-    """Invert in full, in place, where one step from the mid to these prices of the legs wasn't enough (x < 0)."""
+    """Invert in full, in place, where one step from the mid to these prices of the legs wasn't enough (out < 0).
+
+    Where there is none it is x itself, which `up` (at ask) or not (at bid) it never falls below or exceeds.
+    """
     far = 0
     for i in range(x.size):
-        far += 1 if x[i] < 0.0 else 0
+        far += 1 if out[i] < 0.0 else 0
     nodes, columns, found = np.empty(far, np.int64), np.empty((4, far)), np.empty(far)
     j = 0
     for i in range(x.size):
-        if x[i] < 0.0:
+        if out[i] < 0.0:
             s = series[i]
-            nodes[j], columns[1, j], columns[2, j], columns[3, j] = i, forward[s], strike[i], -x[i]
+            nodes[j], columns[1, j], columns[2, j], columns[3, j] = i, forward[s], strike[i], -out[i]
             columns[0, j] = other_value(strike[i], forward[s], discount[s], source[i], call[i], put[i])
             j += 1
     if invert_prices(columns[0], columns[1], columns[2], columns[3], found):
         settle_slowly(columns[0], columns[1], columns[2], found)
     for j in range(far):
-        x[nodes[j]] = found[j]
+        out[nodes[j]] = found[j]
+    for i in range(x.size):
+        beyond = out[i] >= x[i] if up else out[i] <= x[i]
+        out[i] = out[i] if beyond else x[i]

@@ -123,6 +123,21 @@ def test_some_nodes_quotes_are_those_of_all() -> None:
             assert np.all(found[1::2] == 7.0)
 
 
+def test_changed_rows_are_found_among_the_nodes_with_all_of_a_moved_series() -> None:
+    layout = fit(faulty()).layout
+    m = len(layout.strike)
+    rows = np.random.default_rng(4).integers(0, len(layout.row_node), 90)
+    row_node = layout.row_node.copy()
+    row_node[rows[:9]] = -1  # rows that can't be used
+    nodes = node_kernels.nodes_of(rows, row_node, m)
+    np.testing.assert_array_equal(nodes, np.unique(row_node[rows][row_node[rows] >= 0]))
+    moved, stale = np.arange(len(layout.series)) % 3 == 1, np.empty(m, bool)
+    found = node_kernels.with_series(nodes, moved, layout.starts, stale)
+    expected = moved[layout.node_series] | np.isin(layout.nodes, nodes)
+    np.testing.assert_array_equal(stale, expected)
+    np.testing.assert_array_equal(found, np.flatnonzero(expected))
+
+
 def test_sources_and_coverage_are_counted_as_in_numpy() -> None:
     surface, (call, put), live = exposed()
     counts = np.empty(6, np.int64)
