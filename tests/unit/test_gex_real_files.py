@@ -91,6 +91,28 @@ def test_the_total_is_the_vendors_own_gamma_sum_but_for_its_rounding(name: str) 
 
 
 @pytest.mark.parametrize("name", FILES[:4])
+def test_what_is_left_is_no_more_than_four_decimals_leave_open(name: str) -> None:
+    """A rounding to h is off by h / sqrt(12) in the root mean square; contracts' roundings are independent."""
+    chain = read_chain(data_file(name))
+    vendor, gamma = gamma_sum(chain, chain.quotes.gamma.astype(float)), contract_gamma(fit(chain))
+    weight = chain.quotes.open_interest * chain.contracts.multiplier * chain.spot**2 * 0.01
+    deviation = 1e-4 / np.sqrt(12) * np.sqrt(np.nansum(np.where(np.isfinite(gamma), weight, 0.0) ** 2))
+    assert abs(gamma_sum(chain, gamma) - vendor) < 2.0 * deviation
+
+
+def test_one_call_s_rounding_is_most_of_the_difference_on_ndx() -> None:
+    chain = read_chain(data_file("ndx_2022-12-12.csv"))
+    gamma, vendor = contract_gamma(fit(chain)), chain.quotes.gamma.astype(float)
+    one = np.flatnonzero(chain.contracts.symbol == b"NDX   221216C11650000")
+    # 6,244 contracts: the file says 0.0007, and so says ours, rounded
+    assert np.round(gamma[one], 4) == pytest.approx(vendor[one])
+    gamma[one] = vendor[one]
+    levels = compute(chain).levels
+    assert levels.gross_gex is not None
+    assert gamma_sum(chain, gamma) == pytest.approx(gamma_sum(chain, vendor), abs=0.003 * levels.gross_gex)
+
+
+@pytest.mark.parametrize("name", FILES[:4])
 def test_it_is_nearer_to_the_vendors_sum_than_no_rate_or_three_decimals(name: str) -> None:
     chain = read_chain(data_file(name))
     vendor = gamma_sum(chain, chain.quotes.gamma.astype(float))
