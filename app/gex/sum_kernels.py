@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.jit import kernel
+from app.gex.jit import inline, kernel
 from app.gex.node_kernels import (
     add_series,
     count_reasons,
@@ -21,6 +21,94 @@ I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _DAYS, _HOURS = 365.0, 365.0 * 24.0
+
+
+# What a strike or a cell has seen: a side's contracts in the sums with weight, contracts held but not in them, any in them.
+_CALL_HELD, _CALL_LOST, _PUT_HELD, _PUT_LOST, _ANY = 1, 2, 4, 8, 16
+
+
+@inline
+def _unknown(seen: int) -> bool:
+    """Whether contracts of a side are held and none of them is in the sums."""
+    return (seen & 3) == _CALL_LOST or (seen & 12) == _PUT_LOST
+
+
+@kernel
+def add_nodes(
+    starts: I64,
+    ending: Bools,
+    live: Bools,
+    strike: I64,
+    cell: I64,
+    multiplier: F64,
+    values: F64,
+    weight: tuple[F64, F64],
+    gex: tuple[F64, F64],
+    used: tuple[Bools, Bools],
+    lost: tuple[Bools, Bools],
+    open_interest: tuple[F64, F64],
+    volume: tuple[F64, F64],
+    strikes: F64,
+    greeks: F64,
+    cells: F64,
+) -> None:
+    """Nodes by strike and by cell into the last three.
+
+    Args:
+        starts: of the layout; ending, live: of each series, shape (s,): expires today; chosen and not settled.
+        strike, cell, multiplier: of the layout; values: delta, vanna and charm, shape (3, m); others of calls and of puts.
+        strikes: shape (2, 4, k), by leg: exposure, open interest, volume, and shares that are held.
+        greeks: shape (4, k): delta, vanna, charm of what doesn't and of what does end today.
+        cells: net exposure, shape (cells,).
+
+    An exposure is NaN where contracts of its side (a net one, a greek: of a side) are held and none of them is in the sums,
+    in a cell also where nothing is; a count is NaN where none is known.
+    """
+    n = strikes.shape[2]
+    sums, seen, counted = np.zeros((n, 12)), np.zeros((n, 2), np.uint8), np.zeros(n, np.uint8)
+    cell_seen = np.zeros(cells.size, np.uint8)
+    cells[:] = 0.0
+    for s in range(ending.size):
+        today = 1 if ending[s] else 0
+        for i in range(starts[s], starts[s + 1]):
+            k, net, bits, known = strike[i], 0.0, 0, 0
+            row = sums[k]
+            for leg in range(2):
+                row[4 * leg] += gex[leg][i]
+                net += gex[leg][i]
+                bits |= _ANY if used[leg][i] else 0
+                bits |= (1 if weight[leg][i] != 0.0 else 0) << 2 * leg
+                bits |= (2 if lost[leg][i] else 0) << 2 * leg
+                held, traded = open_interest[leg][i], volume[leg][i]
+                is_held, is_traded = live[s] and held == held, live[s] and traded == traded
+                row[4 * leg + 1] += held if is_held else 0.0
+                row[4 * leg + 2] += traded if is_traded else 0.0
+                row[4 * leg + 3] += held * multiplier[i] if is_held else 0.0
+                known |= (1 if is_held else 0) << 2 * leg
+                known |= (2 if is_traded else 0) << 2 * leg
+            row[8] += values[0, i]
+            row[9] += values[1, i]
+            row[10 + today] += values[2, i]
+            seen[k, today] |= np.uint8(bits)
+            counted[k] |= np.uint8(known)
+            cells[cell[i]] += net
+            cell_seen[cell[i]] |= np.uint8(bits)
+    for k in range(n):
+        row, both = sums[k], seen[k, 0] | seen[k, 1]
+        for leg in range(2):
+            side, known = both >> 2 * leg & 3, counted[k] >> 2 * leg
+            strikes[leg, 0, k] = np.nan if side == 2 else row[4 * leg]
+            strikes[leg, 1, k] = row[4 * leg + 1] if known & 1 else np.nan
+            strikes[leg, 2, k] = row[4 * leg + 2] if known & 2 else np.nan
+            strikes[leg, 3, k] = row[4 * leg + 3]
+        greeks[0, k], greeks[1, k] = row[8], row[9]
+        if _unknown(both):
+            greeks[0, k], greeks[1, k] = np.nan, np.nan
+        greeks[2, k] = np.nan if _unknown(seen[k, 0]) else row[10]
+        greeks[3, k] = np.nan if _unknown(seen[k, 1]) else row[11]
+    for c in range(cells.size):
+        if cell_seen[c] < _ANY or _unknown(cell_seen[c]):
+            cells[c] = np.nan
 
 
 @kernel

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import greek_kernels, node_kernels, sum_kernels
+from app.gex import greek_kernels, sum_kernels
 from app.gex.exposure import Legs
 from app.gex.params import Params
 from app.gex.surface import Surface
@@ -91,7 +91,7 @@ def add_up(surface: Surface, params: Params, chosen: Bools, legs: Legs) -> Sums:
         layout.starts, surface.years, surface.forward, surface.discount, surface.spot, surface.rate, layout.strike,
         surface.total_vol, *weight, sums.values, sums.series_greeks[:3],
     )  # fmt: skip
-    node_kernels.add_nodes(
+    sum_kernels.add_nodes(
         layout.starts, surface.ending, chosen & surface.alive, layout.node_strike, layout.node_cell, layout.multiplier,
         sums.values, weight, gex, used, lost, surface.open_interest, surface.volume, sums.strikes, sums.strike_greeks,
         sums.cells.ravel(),
