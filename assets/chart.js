@@ -3,6 +3,7 @@
 (() => {
   const gex = (globalThis.gex ||= {});
   const MIN_HEIGHT = 420;
+  // to the letter the graph's own (components/page.py): with any other, plotly.js would begin from nothing, listeners and all
   const CONFIG = {
     showSendToCloud: false,
     displaylogo: false,
@@ -11,6 +12,7 @@
     scrollZoom: false,
     showTips: false,
     responsive: false,
+    typesetMath: false,
   };
 
   const drawn = { answer: null, key: "", zoom: null, range: null, held: {}, frame: null, listening: null };
@@ -41,12 +43,15 @@
     return [area("positive", (x) => Math.max(x, 0)), area("negative", (x) => Math.min(x, 0)), trace];
   }
 
-  /** plotly.js comes late, with the first graph: wait for it. */
+  // what the graph's component does to its element of its own accord: an empty plot, its listeners, one resize
+  const settled = () => globalThis.Plotly && plot() && !plot().classList.contains("dash-graph--pending");
+
+  /** plotly.js comes late, with the first graph: wait for both. */
   function ready() {
-    if (globalThis.Plotly && plot()) return Promise.resolve();
+    if (settled()) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setInterval(() => {
-        if (!globalThis.Plotly || !plot()) return;
+        if (!settled()) return;
         clearInterval(timer);
         resolve();
       }, 30);
@@ -217,6 +222,8 @@
   function listen() {
     if (drawn.listening === plot()) return;
     drawn.listening = plot();
+    // dcc.Graph would take a moved line into its own figure, which is empty, and draw that
+    plot().removeAllListeners("plotly_relayout");
     plot().on("plotly_relayout", (change) => {
       if (!drawn.frame) return; // not on the price axis: plotly.js keeps such a zoom by itself
       const [low, high] = [change["yaxis.range[0]"], change["yaxis.range[1]"]];

@@ -90,6 +90,24 @@ def test_the_chart_is_drawn_again_only_when_it_would_look_different(page: Page) 
     eventually(lambda: page.run("return window.draws") == 1, 10, "what moved is drawn")
 
 
+def test_the_chart_stays_when_only_its_lines_move(page: Page) -> None:
+    page.open("/gex/SPX?view=strikes")
+    page.drawn()
+    eventually(lambda: page.run("return gex.chart.current().looks !== undefined"), 5)
+    page.run(
+        "window.moves = 0; const original = Plotly.relayout;"
+        "Plotly.relayout = (...given) => { window.moves++; return original(...given); };"
+    )
+    moved = round(page.desk.chain.spot + 0.01, 2)
+    page.desk.publish(spot=moved)
+    eventually(lambda: page.run("return window.moves") == 1, 10, "the line moves")
+    # what a component makes of it comes a moment later: the answer after this one is later still
+    before = page.run("return gex.live.tab.answer.version")
+    page.desk.publish()
+    eventually(lambda: page.run("return gex.live.tab.answer.version") > before, 10)
+    assert page.run("return document.querySelectorAll('#chart .bars path').length") > 100
+
+
 def test_a_filter_changes_the_numbers_and_the_address(page: Page) -> None:
     page.open("/gex/SPX")
     page.drawn()
