@@ -126,7 +126,8 @@
   /** Ticks of the expiries, as many as have room. The last one is kept where it adds up the rest. */
   function columns(panel) {
     const n = panel.labels.length;
-    const every = Math.max(1, Math.ceil((n * 52) / (panel.x1 - panel.x0)));
+    const each = Math.max(52, 6.4 * Math.max(...panel.labels.map((label) => label.length)));
+    const every = Math.max(1, Math.ceil((n * each) / (panel.x1 - panel.x0)));
     const at = panel.labels.map((_, i) => i).filter((i) => i % every === 0);
     if (panel.rest && at.at(-1) !== n - 1) {
       if (n - 1 - at.at(-1) < every) at.pop();

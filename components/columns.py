@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,9 +16,10 @@ _NEAR = 9
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Columns:
-    """The heatmap's columns: a label each, and z with shape (strikes, columns)."""
+    """The heatmap's columns: a label each, its date in ISO form (for the rest the label), z of shape (strikes, columns)."""
 
     labels: tuple[str, ...]
+    dates: tuple[str, ...]
     z: F64
     rest: int  # how many dates the last column adds up; 0 where each has its own
 
@@ -26,7 +29,8 @@ def columns(
 ) -> Columns:
     """`limit` columns at most; grid has shape (dates, strikes). Open interest changes once a day, so nothing jumps."""
     kept = _kept(open_interest, limit)
-    labels = [label(days[i], today) for i in kept]
+    names = labels([days[i] for i in kept], today)
+    dates = [days[i].isoformat() for i in kept]
     z = grid[kept].T if kept else np.empty((grid.shape[-1], 0))
     left = [i for i in range(len(days)) if i not in set(kept)]
     if left:
@@ -34,15 +38,26 @@ def columns(
         some = np.isfinite(rest).any(axis=0)
         total = np.where(some, np.nansum(rest, axis=0), np.nan)
         z = np.column_stack([z, total])
-        labels.append(f"{len(left)} more")
-    return Columns(tuple(labels), z, len(left))
+        names.append(f"{len(left)} more")
+        dates.append(names[-1])
+    return Columns(tuple(names), tuple(dates), z, len(left))
 
 
-def label(day: date, today: date) -> str:
-    """A date as a column's label: 0DTE today, else `Jan 08`, with the year where it isn't the coming twelve months."""
+def labels(days: Sequence[date], today: date) -> list[str]:
+    """Dates as labels, a different one for each date: a chart of categories would draw two of one name in one place.
+
+    0DTE today, `Jan 08` within the year, beyond it `Jan ’28`, and `Jan 21 ’28` where its month has another of these dates.
+    """
+    months = Counter(f"{day:%b ’%y}" for day in set(days))
+    return [_label(day, today, alone=months[f"{day:%b ’%y}"] == 1) for day in days]
+
+
+def _label(day: date, today: date, *, alone: bool) -> str:
     if day == today:
         return "0DTE"
-    return f"{day:%b %d}" if (day - today).days < 320 else f"{day:%b ’%y}"
+    if (day - today).days < 320:
+        return f"{day:%b %d}"
+    return f"{day:%b ’%y}" if alone else f"{day:%b %d ’%y}"
 
 
 def _kept(weight: tuple[float, ...], limit: int) -> list[int]:

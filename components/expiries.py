@@ -9,7 +9,7 @@ import numpy as np
 from app.gex.snapshot import ExpirySummary, Snapshot
 from app.market.calendar import exchange_day
 from components import figures
-from components.columns import label
+from components.columns import labels
 from components.facts import Crop, Facts, Parts, known
 from components.greeks import signed_bars
 from components.plain import Panel, plain
@@ -52,9 +52,8 @@ def row_of(row: ExpirySummary, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _panels(snapshot: Snapshot) -> list[Panel]:
-    today, unit = exchange_day(snapshot.as_of_ms), figures.UNIT_WORDS[snapshot.params.unit]
-    roots = len({row.root for row in snapshot.expiries}) > 1
-    names = [f"{label(row.expiry, today)}{f' {row.root}' if roots else ''}" for row in snapshot.expiries]
+    unit = figures.UNIT_WORDS[snapshot.params.unit]
+    names = _names(snapshot)
     panels = []
     for number, (what, values) in enumerate((("Net", "net_gex"), ("Gross", "gross_gex")), 1):
         told = [known(getattr(row, values)) for row in snapshot.expiries]
@@ -72,6 +71,15 @@ def _panels(snapshot: Snapshot) -> list[Panel]:
             )
         )
     return panels
+
+
+def _names(snapshot: Snapshot) -> list[str]:
+    """Each series by its date, and by its root where there are several."""
+    days = labels([row.expiry for row in snapshot.expiries], exchange_day(snapshot.as_of_ms))
+    roots = [row.root for row in snapshot.expiries]
+    if len(set(roots)) == 1:
+        return days
+    return [f"{day} {root}" for day, root in zip(days, roots, strict=True)]
 
 
 def _summary(snapshot: Snapshot) -> str:

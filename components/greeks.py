@@ -12,7 +12,7 @@ from app.gex.snapshot import F64, GreekTotals, Snapshot
 from app.market.calendar import exchange_day
 from components import figures
 from components import panels as price_axis
-from components.columns import label
+from components.columns import labels
 from components.encode import coarse, typed
 from components.facts import Crop, Facts, Parts, known
 from components.plain import Panel, Trace, plain
@@ -109,7 +109,7 @@ def _bars(
         told = [row for row in rows if kind.id in row]
         value = np.array([np.nan if row[kind.id] is None else row[kind.id] for row in told], float)
         scale = figures.scale_for(_largest(value))
-        names = [label(date.fromisoformat(row["expiry"]), today) for row in told]
+        names = labels([date.fromisoformat(row["expiry"]) for row in told], today)
         panels.append(
             Panel(
                 kind.id,

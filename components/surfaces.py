@@ -181,9 +181,10 @@ class _Sheet:
         made = panels.panel(
             "heatmap_days" if place.axis == "x2" else "heatmap", words, place.axis, place.weight
         )
-        made |= {"labels": list(grid.labels), "rest": grid.rest, "full": full, "divisor": scale.divisor}
+        made |= {"labels": list(grid.labels), "dates": list(grid.dates), "rest": grid.rest}
+        made |= {"full": full, "divisor": scale.divisor}
         made |= {name: getattr(meaning, name) for name in ("name", "positive", "negative")}
-        made |= {"contracts": not meaning.negative}
+        made |= {"contracts": not meaning.negative, "per": meaning.per}
         self.parts["panels"].append(made)
         strike, z = _listed(self.facts.snapshot.strikes.strike[self.rows], grid.z)
         signed = bool(meaning.negative)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from app.gex.smile import Smile, smiles
 from app.gex.snapshot import F64, ExpirySummary, Snapshot
 from app.gex.vols import OTHER_LEG, OTM, VOL_SOURCES
 from app.market.calendar import exchange_day
-from components.columns import label
+from components.columns import labels
 from components.encode import coarse, typed
 from components.facts import Crop, Facts, Parts, known
 from components.plain import Panel, Trace, plain
@@ -107,14 +106,12 @@ def drawn(found: list[Smile], snapshot: Snapshot, *, explicit: bool) -> list[Dra
     kept = found if explicit else _spread(found)
     today = exchange_day(snapshot.as_of_ms)
     roots = len({smile.root for smile in found}) > 1
+    days = labels([smile.expiry for smile in kept], today)
+    names = [f"{day} {smile.root}" if roots else day for day, smile in zip(days, kept, strict=True)]
     return [
-        Drawn(smile, _name(smile, today, roots), color, dash)
-        for smile, color, dash in zip(kept[:_MOST_SMILES], _COLORS, _DASHES, strict=False)
+        Drawn(smile, name, color, dash)
+        for smile, name, color, dash in zip(kept[:_MOST_SMILES], names, _COLORS, _DASHES, strict=False)
     ]
-
-
-def _name(smile: Smile, today: date, roots: bool) -> str:
-    return f"{label(smile.expiry, today)}{' ' + smile.root if roots else ''}"
 
 
 def _spread(found: list[Smile]) -> list[Smile]:

@@ -22,7 +22,7 @@ from app.market.chain import Chain
 from components import figures
 from components.answer import VIEW_PARTS, answer
 from components.axis import default_range, padded
-from components.columns import columns, label
+from components.columns import columns, labels
 from components.encode import coarse, typed
 from components.facts import Facts
 from components.greeks import by_date, kinds
@@ -163,11 +163,11 @@ def test_columns_add_up_to_the_ladder(snapshot: Snapshot) -> None:
     np.testing.assert_allclose(np.nansum(grid.z, axis=1), snapshot.strikes.net_gex, rtol=1e-9, atol=1e-3)
 
 
-def test_the_column_of_today_says_so() -> None:
+def test_the_column_of_today_says_so_and_no_two_dates_have_one_name() -> None:
     today = date(2026, 11, 20)
-    assert label(today, today) == "0DTE"
-    assert label(date(2026, 12, 18), today) == "Dec 18"
-    assert label(date(2028, 12, 15), today) == "Dec ’28"
+    far, twin = date(2028, 12, 15), date(2028, 12, 29)
+    assert labels([today, date(2026, 12, 18), far, far], today) == ["0DTE", "Dec 18", "Dec ’28", "Dec ’28"]
+    assert labels([today, far, twin], today) == ["0DTE", "Dec 15 ’28", "Dec 29 ’28"]
 
 
 def test_typed_arrays_keep_values_and_lose_infinities() -> None:
