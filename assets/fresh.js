@@ -100,5 +100,9 @@
     return { state: name === "spot" && now - at > QUIET_SPOT_MS ? "delayed" : "live", at };
   }
 
-  gex.fresh = { judge, ofNumber };
+  /** Of a page held still: its numbers are as old as the picture, whatever arrives. Trouble is still told as such. */
+  const frozen = (page, painted) =>
+    ["live", "delayed", "closed"].includes(page.state) ? verdict("frozen", painted.as_of, "Held still. Press space to go on.") : page;
+
+  gex.fresh = { judge, ofNumber, frozen };
 })();

@@ -23,6 +23,7 @@
     heardAt: 0,
     resumedAt: performance.now(), // when the page was opened, or came back into sight
     frozen: false,
+    painted: null, // what is on the screen: of a page held still not the newest answer
     once: false, // whether the next answer is painted all the same
   };
 
@@ -74,6 +75,7 @@
       tab.crop = [Math.max(0, tab.crop[0] - pad), tab.crop[1] + pad];
     }
     gex.tiles.forget();
+    tab.once = true; // a page held still shows what was just chosen, and stays still
     if (symbolChanged) blank();
     document.getElementById("page").dataset.pending = "true";
     document.dispatchEvent(new CustomEvent("gex:address"));
@@ -81,7 +83,7 @@
 
   /** Another symbol: not one number of the one before may stay. */
   function blank() {
-    tab.answer = null;
+    Object.assign(tab, { answer: null, painted: null });
     document.getElementById("page").removeAttribute("data-drawn");
     gex.status.notice("");
     gex.tiles.blank();
@@ -143,6 +145,7 @@
   }
 
   function paint(answer) {
+    tab.painted = answer;
     if (answer.status === "empty") {
       gex.status.notice(`The option chain of ${answer.symbol} holds nothing to show under this choice. Choose other expiries.`);
       return;
@@ -186,10 +189,12 @@
   function show() {
     if (!document.getElementById("state")) return;
     const now = serverNow();
-    const verdict = judge(tab.answer);
-    gex.status.update(verdict, { ack: tab.ack, answer: tab.answer, now, frozen: tab.frozen, silent: performance.now() - tab.heardAt });
+    const held = tab.frozen && tab.painted;
+    const verdict = held ? gex.fresh.frozen(judge(tab.answer), held) : judge(tab.answer);
+    gex.status.update(verdict, { ack: tab.ack, answer: tab.answer, now, silent: performance.now() - tab.heardAt });
     if (tab.ack?.cache) gex.cards.update(tab.ack, now);
-    if (tab.answer?.levels) gex.tiles.age(verdict, tab.answer, now);
+    const shown = held || tab.answer;
+    if (shown?.levels) gex.tiles.age(verdict, shown, now);
   }
 
   /** Ask at once for the whole picture, as when the table is wanted too. */

@@ -11,8 +11,7 @@
   }
 
   /** Show a verdict of gex.fresh.judge. */
-  function update(verdict, { ack, answer, now, frozen, silent }) {
-    const state = frozen && verdict.state === "live" ? { ...verdict, state: "frozen", word: "Frozen", why: "Press space to go on." } : verdict;
+  function update(state, { ack, answer, now, silent }) {
     byId("page").dataset.state = state.state;
     text("state-word", state.word);
     text("state-age", age(state, now));

@@ -393,6 +393,11 @@ def test_keys_choose_views_and_expiries_and_freeze(page: Page) -> None:
     seq = page.run("return gex.live.tab.answer.version")
     eventually(lambda: page.run("return gex.live.tab.answer.version") > seq, 10)
     assert page.value("spot") == before
+    body.send_keys("3")
+    heatmap = "return gex.chart.current().frame?.panels[0].id === 'heatmap'"
+    eventually(lambda: page.run(heatmap), 10, "what is chosen is shown, held still or not")
+    assert page.state() == "frozen"
+    page.run("document.activeElement.blur()")
     body.send_keys(" ")
     page.shows("spot", f"{page.desk.chain.spot:,.2f}", 5)
 
