@@ -249,7 +249,8 @@
     const { answer, size: frame } = drawn;
     if (!answer || !frame || !globalThis.Plotly) return;
     const colors = gex.theme.tokens();
-    const text = `${answer.symbol}  ${gex.format.date(answer.as_of)} ${gex.format.clock(answer.as_of)}${answer.source === "simulator" ? "  simulated data" : ""}`;
+    const choice = gex.table.chosen(answer).slice(1).map((word) => `${word}, `).join("");
+    const text = `${answer.symbol || ""}  ${choice}${gex.format.date(answer.as_of)} ${gex.format.clock(answer.as_of)}${answer.source === "simulator" ? "  simulated data" : ""}`;
     const label = { text, xref: "paper", yref: "paper", x: 1, y: 1, xanchor: "right", yanchor: "bottom", yshift: 8, showarrow: false };
     const layout = { ...plot().layout, paper_bgcolor: colors.card, plot_bgcolor: colors.card };
     layout.annotations = [...layout.annotations, { ...label, font: { size: 11.5, color: colors.muted } }];

@@ -154,7 +154,7 @@
   function csv() {
     table.rows = listed();
     const described = Array.isArray(table.answer.columns) || table.answer.columns === "grid";
-    const lines = [table.columns.map((column) => cell(described ? column.name : column.id)), ...ordered().map((row) => table.columns.map(({ id }) => cell(row[id])))];
+    const lines = [table.columns.map((column) => cell(described ? column.saved || column.name : column.id)), ...ordered().map((row) => table.columns.map(({ id }) => cell(row[id])))];
     return lines.map((cells) => cells.join(",")).join("\r\n") + "\r\n";
   }
 
@@ -169,8 +169,20 @@
     return URL.revokeObjectURL(link.href);
   }
 
-  /** A file's name: symbol and the instant of its data. */
-  const fileName = (answer) => `gex-${(answer.symbol || "status").replace("/", ".")}-${new Date(answer.as_of).toISOString().slice(0, 19).replaceAll(":", "")}Z`;
+  const CHOICES = ["expiries", "weight", "side", "unit", "walls", "show", "measure", "by", "with", "join"];
 
-  gex.table = { update, toggle, wanted, csv, save, fileName };
+  /** What is shown and under which choice, in the address's words: the view, and all that it says besides. */
+  function chosen({ key = "" }) {
+    const query = new URLSearchParams(key.split("?")[1] || "");
+    const said = CHOICES.map((name) => query.get(name)).filter((words) => /^[\w,.-]+$/.test(words || ""));
+    return [query.get("view")?.replace(/\W/g, "") || "overview", ...said.map((words) => (words.length > 32 ? `${words.split(",").length} dates` : words))];
+  }
+
+  /** A file's name: symbol, view, choice and the instant of its data. */
+  function fileName(answer) {
+    const words = [answer.symbol || "", ...chosen(answer)].filter(Boolean).join("-").replace(/[^\w.-]+/g, "_");
+    return `gex-${words}-${new Date(answer.as_of).toISOString().slice(0, 19).replaceAll(":", "")}Z`;
+  }
+
+  gex.table = { chosen, update, toggle, wanted, csv, save, fileName };
 })();
