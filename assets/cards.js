@@ -96,7 +96,7 @@
         const value = changes?.[name]?.[minutes];
         const text = format(value);
         if (node.textContent !== text) node.textContent = text;
-        node.dataset.sign = value > 0 ? "positive" : value < 0 ? "negative" : "";
+        node.dataset.sign = gex.format.sign(text);
         const since = changes?.since ? `Seen here only since ${clock(changes.since)}.` : "Nothing was seen here yet.";
         node.title = text === UNKNOWN ? since : "";
       }

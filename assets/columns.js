@@ -8,7 +8,7 @@
   const EXPIRIES = [
     { id: "expiry", name: "Expiry", text: (row) => (row.today ? `${row.expiry} (0DTE)` : row.expiry), left: true },
     { id: "root", name: "Root", text: (row) => row.root, left: true },
-    { id: "settlement", name: "Settles", text: (row) => `${row.settlement} ${f().clock(row.settles)}`, left: true },
+    { id: "settlement", name: "Settles", text: (row) => `${row.settlement} ${f().minute(row.settles)}`, left: true },
     { id: "forward", name: "Forward", text: (row) => f().price(row.forward) },
     { id: "forward_source", name: "From", text: (row) => row.forward_source || f().UNKNOWN, left: true },
     { id: "atm_vol", name: "ATM vol", text: (row) => percent(row.atm_vol, 1) },
@@ -66,13 +66,13 @@
     instant: (value) => unknownOr(value, () => `${f().date(value)} ${f().clock(value)}`),
   };
 
-  /** Of a heatmap: a column for each of its own. The ids are c0, c1, ..., as gex.table lists the cells. */
+  /** Of a heatmap: a column for each of its own. The ids are c0, c1, ..., as gex.table lists the cells; a CSV has whole dates. */
   function grid({ panels }) {
-    const labels = panels.flatMap((panel) => panel.labels || []);
+    const heads = panels.flatMap(({ labels, dates, per }) => labels.map((name, i) => ({ name, saved: per ? `${dates[i]} ${per}` : dates[i] })));
     const contracts = panels.some((panel) => panel.contracts);
     return own([
       { id: "strike", name: "Strike", as: "strike", left: true },
-      ...labels.map((name, i) => ({ id: `c${i}`, name, as: contracts ? "integer" : "dollars", signed: !contracts })),
+      ...heads.map((head, i) => ({ ...head, id: `c${i}`, as: contracts ? "integer" : "dollars", signed: !contracts })),
     ]);
   }
 

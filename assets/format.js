@@ -25,6 +25,9 @@
     return value < 0 ? MINUS + text : explicit ? "+" + text : text;
   }
 
+  /** The sign that an explicitly signed text shows: what reads 0 has none. */
+  const sign = (text) => (text[0] === "+" ? "positive" : text[0] === MINUS ? "negative" : "");
+
   /** A price with its decimals: 4,697.24. */
   const price = (value, decimals = 2) =>
     known(value) ? signed(value, grouped(Math.abs(value), decimals, decimals), false) : UNKNOWN;
@@ -90,6 +93,8 @@
   const exchangeDay = new Intl.DateTimeFormat("en-US", { ...ET, ...day, year: "numeric" });
   const localTime = new Intl.DateTimeFormat(undefined, { ...day, ...time, timeZoneName: "short" });
 
+  /** The minute alone, for what happens at full ones: 16:00 ET. */
+  const minute = (ms) => (known(ms) ? `${exchangeTime.format(ms).slice(0, 5)}${SPACE}ET` : UNKNOWN);
   /** Exchange time of an instant in ms: 13:42:07 ET. */
   const clock = (ms) => (known(ms) ? `${exchangeTime.format(ms)}${SPACE}ET` : UNKNOWN);
   /** The day in New York: Fri, Jan 5, 2024. */
@@ -101,6 +106,6 @@
   const isoDay = (iso) => `${MONTHS[Number(iso.slice(5, 7)) - 1]} ${iso.slice(8, 10)}`;
 
   gex.format = {
-    UNKNOWN, MINUS, known, price, strike, points, percent, dollars, integer, span, briefSpan, mebibytes, clock, date, local, isoDay,
+    UNKNOWN, MINUS, known, sign, price, strike, points, percent, dollars, integer, span, briefSpan, mebibytes, clock, minute, date, local, isoDay,
   };
 })();

@@ -96,7 +96,7 @@
       const data = document.createElement("dd");
       term.textContent = name;
       data.textContent = value;
-      data.dataset.sign = value.startsWith("+") ? "positive" : value.startsWith(gex.format.MINUS) ? "negative" : "";
+      data.dataset.sign = gex.format.sign(value);
       body.append(term, data);
       if (why) body.append(explanation(why));
     }

@@ -97,6 +97,15 @@
     if (row && on && row.scrollWidth > row.clientWidth) row.scrollLeft = on.offsetLeft - row.offsetLeft - (row.clientWidth - on.offsetWidth) / 2;
   }
 
+  let watched = null;
+  function watchViews() {
+    const row = byId("views");
+    if (!row || watched === row) return;
+    watched = row;
+    new MutationObserver(reveal).observe(row, { childList: true });
+    reveal();
+  }
+
   /** A list that would stick out on the right opens to the left. */
   function opened({ target }) {
     const menu = target.matches?.("details.dropdown[open]") && target.querySelector(".menu");
@@ -108,7 +117,7 @@
   if (typeof document !== "undefined") {
     document.addEventListener("toggle", opened, true);
     // the links are the server's answer to the new address
-    document.addEventListener("gex:address", () => setTimeout(reveal, 400));
+    document.addEventListener("gex:address", watchViews);
     document.addEventListener("keydown", press);
     document.addEventListener("click", click);
   }

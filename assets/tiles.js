@@ -70,7 +70,9 @@
 
   function flip(levels) {
     const { price } = gex.format;
-    const band = levels.flip_band ? `  \u00b1${price((levels.flip_band[1] - levels.flip_band[0]) / 2, 1)}` : "";
+    const half = levels.flip_band ? (levels.flip_band[1] - levels.flip_band[0]) / 2 : null;
+    // a band of less than a tenth isn't none
+    const band = half === null ? "" : `  \u00b1${price(half, half < 0.095 ? 2 : 1)}`;
     const others = levels.flips.length > 1 ? `  +${levels.flips.length - 1} more` : "";
     const hint = others ? `All flips: ${levels.flips.map((at) => price(at, 1)).join(", ")}` : "";
     write("flip", price(levels.flip, 1), distance(levels.flip, levels.spot) + band + others, hint);

@@ -27,7 +27,7 @@ FAMILIES = (
 )
 MOST = 4
 _DECIMALS = {"Spot": 2, "Flip": 1}  # walls are strikes, which have their own
-_LABEL_GAP = 0.042  # of a panel's height: two labels closer than this would touch
+_LABEL_GAP = 0.06  # of a panel's height: the room that a label needs, on a phone
 
 COLUMNS = (
     {"id": "symbol", "name": "Symbol", "left": True},
@@ -176,21 +176,17 @@ def _line(at: float, color: str, dash: str) -> dict[str, Any]:
 
 
 def _labels(snapshot: Snapshot, shown: Crop) -> list[dict[str, Any]]:
-    """Names of the lines at the right edge, moved apart where they would touch."""
-    width = shown[1] - shown[0]
+    """Names of the lines at the right edge, each over its line, and under it where the next line is close above."""
+    gap = _LABEL_GAP * (shown[1] - shown[0])
     seen = sorted(
         (mark for mark in _marks(snapshot) if shown[0] <= mark[1] <= shown[1]), key=lambda mark: mark[1]
     )
-    notes, last = [], -math.inf
-    for name, at, color, _ in seen:
-        last = max((at - shown[0]) / width + 0.018, last + _LABEL_GAP)
-        place = {
-            "across": True,
-            "x": 1,
-            "y": shown[0] + last * width,
-            "xanchor": "right",
-            "yanchor": "middle",
-        }
+    notes, free = [], -math.inf  # from where on upwards there is room
+    for (name, at, color, _), above in zip(seen, [*(mark[1] for mark in seen[1:]), math.inf], strict=True):
+        under = above - at < gap and at - gap >= max(free, shown[0])
+        y = at if under else max(at, free)
+        free = y if under else y + gap
+        place = {"across": True, "x": 1, "y": y, "xanchor": "right", "yanchor": "top" if under else "bottom"}
         font = {"size": 11, "color": color}
         notes.append(
             place | {"text": _words(name, at), "showarrow": False, "font": font, "bgcolor": "$cardcc"}

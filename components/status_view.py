@@ -232,20 +232,20 @@ def _coverage(account: Account) -> Panel:
                 "type": "bar",
                 "orientation": "h",
                 "name": "Streams",
-                "x": [share for _, _, share in shares],
+                "x": [100 * share for _, _, share in shares],
                 "y": [symbol for symbol, _, _ in shares],
-                "text": [f"{share:.0%}" for _, _, share in shares],
+                "text": [f"{100 * share:.0f}\u00a0%" for _, _, share in shares],
                 "textposition": "inside",
                 "insidetextanchor": "start",
                 "insidetextfont": {"color": "$text"},
                 "width": min(0.6, 0.15 * max(1, len(shares))),
                 "customdata": [[cover.streaming, cover.contracts] for _, cover, _ in shares],
-                "hovertemplate": "%{y}: %{customdata[0]:,} of %{customdata[1]:,} contracts, %{x:.1%} of gross gamma"
+                "hovertemplate": "%{y}: %{customdata[0]:,} of %{customdata[1]:,} contracts, %{x:.1f} % of gross gamma"
                 "<extra></extra>",
                 "marker": {"color": "$positive80"},
             }
         ],
-        x={"range": [0, 1], "tickformat": ".0%"},
+        x={"range": [0, 100], "ticksuffix": "\u00a0%"},
         y={
             "type": "category",
             "autorange": "reversed",

@@ -62,6 +62,41 @@ def test_numbers_are_written_as_the_design_says(call: str, text: str) -> None:
     assert js(f"gex.format.{call}").replace("\u00a0", " ") == text
 
 
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("SPX", "gex-SPX-overview-2024-01-05T210000Z"),
+        (
+            "BRK.B?view=strikes&expiries=0dte&unit=per_point&range=1,2",
+            "gex-BRK.B-strikes-0dte-per_point-2024-01-05T210000Z",
+        ),
+        ("SPX?view=surface&measure=<b>&unit=a/b", "gex-SPX-surface-2024-01-05T210000Z"),
+    ],
+)
+def test_a_saved_file_is_named_for_what_it_shows(key: str, name: str) -> None:
+    answer = {"symbol": key.split("?")[0], "key": key, "as_of": 1704488400000}
+    assert js(f"gex.table.fileName({json.dumps(answer)})", "table") == name
+
+
+def test_a_page_held_still_is_as_old_as_its_picture_and_tells_of_trouble() -> None:
+    def held(state: str) -> Any:
+        return js(f"gex.fresh.frozen({{state: '{state}', since: 9}}, {{as_of: 5}})", "fresh")
+
+    assert [held(state)["state"] for state in ("live", "delayed", "closed")] == ["frozen"] * 3
+    assert held("live")["since"] == 5
+    assert held("stale")["state"] == "stale"
+    assert held("down")["state"] == "down"
+
+
+def test_what_reads_zero_has_no_sign() -> None:
+    assert js("['+0.1', '0.0', gex.format.points(-0.04), gex.format.points(-0.06)].map(gex.format.sign)") == [
+        "positive",
+        "",
+        "",
+        "negative",
+    ]
+
+
 def test_labels_that_would_touch_move_apart_and_keep_their_order() -> None:
     placed = js("gex.axis.repel([100, 102, 101, 300], 16, 0, 500)", "axis")
     assert placed[3] == 300
