@@ -49,6 +49,19 @@ def answer(facts: Facts, state: PageState, crop: Crop | None = None) -> dict[str
         "crop": list(wanted),
         "dates": _dates(facts.chain),
         **VIEW_PARTS[state.view](facts, state, wanted),
+        **_without_expiries(facts.snapshot, state),
+    }
+
+
+def _without_expiries(snapshot: Snapshot, state: PageState) -> dict[str, str]:
+    """Words in place of an empty picture: an address that was kept names days that have settled meanwhile."""
+    if snapshot.expiries or state.view == "compare":
+        return {}
+    said = (
+        "the chosen days have settled or aren't listed" if state.params.expiries else "nothing else is listed"
+    )
+    return {
+        "words": f"No expiry of {snapshot.symbol} is left under this choice: {said}. Choose other expiries above."
     }
 
 

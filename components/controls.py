@@ -153,11 +153,8 @@ def _convention_menu(symbol: str, state: PageState) -> html.Details:
     for name, heading in (("side", "Dealers' position"), ("unit", "Unit"), ("walls", "Walls")):
         items.append(html.H3(heading))
         items += [
-            _link(
-                label,
-                page_url(symbol, state.choose(name, word)),
-                current=word == state.choice(name),
-                title=words,
+            _explained_link(
+                label, words, page_url(symbol, state.choose(name, word)), word == state.choice(name)
             )
             for word, (label, words) in CHOICE_WORDS[name].items()
         ]
@@ -166,6 +163,14 @@ def _convention_menu(symbol: str, state: PageState) -> html.Details:
     said = [label for (label, _), usual in zip(chosen, defaults, strict=True) if label != usual[0]]
     words = ". ".join(words for _, words in chosen)
     return _menu(", ".join(said) or chosen[0][0], items, "convention-menu", words, on=True)
+
+
+def _explained_link(label: str, words: str, href: str, current: bool) -> Any:
+    """A choice with its sentence below it: a finger has no hover."""
+    link = _link(label, href, current=current, title=words)
+    shown = link.children if isinstance(link.children, list) else [link.children]
+    link.children = [*shown, html.Small(words)]
+    return link
 
 
 def _group(label: str, children: list[Any]) -> html.Div:

@@ -9,7 +9,7 @@ from dash import dcc, html
 
 from components import alerts
 from components.attributes import attributes
-from components.words import DIFFERENCES, METHOD, TILES, Tile
+from components.words import BUCKET_WORDS, CHOICE_WORDS, DIFFERENCES, METHOD, TILES, Tile
 
 # Decision: a chart never offers to send its data elsewhere.
 GRAPH_CONFIG: Any = {
@@ -260,6 +260,12 @@ def still() -> dict[str, Any]:
     return {"cards": [_changed(), _feed(), _cache()], "help": _help()}
 
 
+def _choices() -> list[Any]:
+    """The conventions in a sentence each: the chips say it on hover, which a finger has not."""
+    said = [BUCKET_WORDS, *(CHOICE_WORDS[name] for name in ("weight", "side", "unit", "walls"))]
+    return [html.Div([html.Dt(label), html.Dd(words)]) for choice in said for label, words in choice.values()]
+
+
 def _help() -> list[Any]:
     words = [html.Div([html.Dt(tile.label), html.Dd(tile.explain)]) for tile in TILES]
     keys = [html.Div([html.Dt(html.Kbd(key)), html.Dd(what)]) for key, what in _KEYS]
@@ -269,6 +275,8 @@ def _help() -> list[Any]:
         html.Div([_colours(word, label) for word, label in _COLOURS], className="group"),
         html.H2("Words"),
         html.Dl(words),
+        html.H2("Choices"),
+        html.Dl(_choices()),
         html.P(
             [
                 "Nobody outside the dealers knows their positions: every figure rests on the chosen convention. ",

@@ -20,7 +20,7 @@ _FIND_FAULTS = """
   };
   const clipped = (box, element) => {
     const cut = { left: box.left, right: box.right, top: box.top, bottom: box.bottom };
-    for (let at = element.parentElement; at; at = at.parentElement) {
+    for (let at = element; at; at = at.parentElement) {
       const style = getComputedStyle(at);
       if (style.overflowX === 'visible' && style.overflowY === 'visible') continue;
       const outer = at.getBoundingClientRect();

@@ -32,7 +32,8 @@ def accessible(browser: Browser, product: Running) -> Row:
     ours: dict[str, list[str]] = {}
     upstream: set[str] = set()
     for theme in ("dark", "light"):
-        with tab(browser, color_scheme=theme) as opened:
+        with tab(browser) as opened:
+            opened.page.add_init_script(f"localStorage.setItem('gex-theme', '{theme}')")
             for view in VIEWS:
                 opened.page.goto(f"{product.url}/gex/SPX?view={view}")
                 settled(opened)

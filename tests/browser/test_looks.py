@@ -66,10 +66,11 @@ def test_no_view_scrolls_sideways_or_lays_words_on_words(tab: Page, desk: Desk, 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_no_view_has_a_barrier_that_axe_finds(tab: Page, desk: Desk, theme: str) -> None:
-    tab.emulate_media(color_scheme=theme)
+    tab.add_init_script(f"localStorage.setItem('gex-theme', '{theme}')")
     found: list[str] = []
     for view in VIEWS + PAST:
         opened(tab, desk, view)
+        assert tab.evaluate("() => gex.theme.tokens().card") == {"dark": "#121820", "light": "#ffffff"}[theme]
         for violation in Axe().run(tab).response["violations"]:
             targets = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
             ours = [target for target in targets if not any(mark in target for mark in _UPSTREAM)]
