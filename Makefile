@@ -6,7 +6,7 @@ DEV := .venv-dev/bin/python
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast check bench bench-ui bench-api bench-history chaos security install install-dev browser clean
+.PHONY: help run demo test test-fast check bench bench-ui screenshots bench-api bench-history chaos security install install-dev browser clean
 
 help:
 	@echo "make run        start the dashboard at http://127.0.0.1:8050 (PORT changes it)"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench      measure the engine and the way in against their peers"
 	@echo "make chaos      do faults to the product and measure what comes of them (about half an hour)"
 	@echo "make bench-ui   measure the page in a real browser"
+	@echo "make screenshots  look at every view at every width, and keep the pictures under docs/"
 	@echo "make bench-api  measure REST under a crowd of clients"
 	@echo "make bench-history  measure recording and looking back (CHAIN=a Cboe CSV of SPX)"
 	@echo "make clean      remove the virtual environments"
@@ -88,6 +89,10 @@ bench-history: .venv-dev/installed
 # Needs Chromium (make browser) and some forty minutes; ROWS=1,2,3 measures a few figures alone.
 bench-ui: install-dev browser
 	@exec $(DEV) -m benchmarks.ui $(if $(ROWS),--rows $(ROWS))
+
+# Row 9 alone, its pictures into docs/screenshots.
+screenshots: install-dev browser
+	@exec $(DEV) -m benchmarks.ui --rows 9 --pictures docs/screenshots
 
 bench-api: install-dev
 	@exec $(DEV) -m benchmarks.api

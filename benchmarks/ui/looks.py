@@ -63,6 +63,11 @@ def _sort_violations(
                 ours.setdefault(where, []).append(f"{violation['id']}: {target}")
 
 
+def _keep(opened: Tab, path: Path, *, whole: bool) -> None:
+    """A picture small enough for the repository, of the screen or of the whole page."""
+    opened.page.screenshot(path=path, type="jpeg", quality=60, full_page=whole)
+
+
 def widths(browser: Browser, product: Running, folder: Path) -> Row:
     """Figure 9: sideways scroll and overlapping words, every view from a small phone to a wide screen."""
     found: dict[str, list[str]] = {}
@@ -75,7 +80,8 @@ def widths(browser: Browser, product: Running, folder: Path) -> Row:
                 if wrong:
                     found[f"{view} {width}"] = wrong
                 if view == "overview" or width in (390, 1440):
-                    opened.page.screenshot(path=folder / f"{view}-{width}.png")
+                    # where panels stand one below the other, a screen holds one
+                    _keep(opened, folder / f"{view}-{width}.jpg", whole=width < 900)
     return Row(
         9,
         f"{len(VIEWS)} views from {WIDTHS[0]} to {WIDTHS[-1]} px",
