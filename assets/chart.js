@@ -99,7 +99,7 @@
     const layout = gex.layout.layout(frame, range, drawn.held, colors);
     layout.shapes = lines.shapes;
     layout.annotations.push(...lines.annotations);
-    Object.assign(drawn, { frame, looks, base: "", lines, painted: drawn.traces, shown: range, size: frame });
+    Object.assign(drawn, { frame, looks, base: "", lines, wanted: lines, painted: drawn.traces, shown: range, size: frame });
     document.getElementById("page").toggleAttribute("data-zoomed", Boolean(drawn.zoom));
     box().style.minHeight = `${frame.height}px`;
     globalThis.Plotly.react(plot(), traces(frame, range, colors), layout, CONFIG);
@@ -113,10 +113,12 @@
   /** Where only the lines and their labels moved, move them: a small part of what a whole picture costs. Else false. */
   function movedLines(frame, range, lines) {
     if (!gex.sameness.traces(drawn.painted, drawn.traces, frame, drawn.held, range)) return false;
-    const moved = gex.sameness.lines(drawn.lines, lines, frame.panels.length);
-    if (!moved) return false;
-    drawn.lines = lines;
-    if (Object.keys(moved).length) globalThis.Plotly.relayout(plot(), moved);
+    if (!gex.sameness.lines(drawn.lines, lines) || !gex.lines.move(plot(), frame, range, drawn.lines, lines)) return false;
+    // for whatever draws from the layout next, such as a zoom or a saved picture
+    drawn.wanted = lines;
+    const { layout } = plot();
+    layout.shapes = lines.shapes;
+    layout.annotations = [...layout.annotations.slice(0, frame.panels.length), ...lines.annotations];
     return true;
   }
 
@@ -225,6 +227,7 @@
     // dcc.Graph would take a moved line into its own figure, which is empty, and draw that
     plot().removeAllListeners("plotly_relayout");
     plot().on("plotly_relayout", (change) => {
+      drawn.lines = drawn.wanted; // drawn anew, each where it belongs
       if (!drawn.frame) return; // not on the price axis: plotly.js keeps such a zoom by itself
       const [low, high] = [change["yaxis.range[0]"], change["yaxis.range[1]"]];
       if (gex.format.known(low) && gex.format.known(high)) gex.zoom.set([Math.max(0, low), high]);

@@ -28,23 +28,12 @@
     return true;
   }
 
-  /**
-   * What must change for the lines and labels of gex.lines.draw to become others, as plotly's relayout takes it; null where
-   * there are more, fewer or other ones. `first`: how many annotations stand before the labels.
-   */
-  function lines(before, after, first) {
-    const changes = {};
-    for (const [kind, from, keys] of [["shapes", 0, ["y0", "y1"]], ["annotations", first, ["text", "y"]]]) {
-      if (before[kind].length !== after[kind].length) return null;
-      for (let i = 0; i < after[kind].length; i++) {
-        if (before[kind][i].name !== after[kind][i].name) return null;
-        for (const key of keys) {
-          if (before[kind][i][key] !== after[kind][i][key]) changes[`${kind}[${from + i}].${key}`] = after[kind][i][key];
-        }
-      }
-    }
-    return changes;
-  }
+  /** Whether the lines and labels of gex.lines.draw are the same ones, if elsewhere: then they can be moved. */
+  const lines = (before, after) => ["shapes", "annotations"].every((kind) => same(before[kind], after[kind]));
 
-  gex.sameness = { traces, lines };
+  /** A label keeps its room while it has as many characters. */
+  const same = (before, after) =>
+    before.length === after.length && after.every((one, i) => one.name === before[i].name && one.text?.length === before[i].text?.length);
+
+  gex.sameness = { PIXELS, traces, lines };
 })();

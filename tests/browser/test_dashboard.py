@@ -90,22 +90,40 @@ def test_the_chart_is_drawn_again_only_when_it_would_look_different(page: Page) 
     eventually(lambda: page.run("return window.draws") == 1, 10, "what moved is drawn")
 
 
-def test_the_chart_stays_when_only_its_lines_move(page: Page) -> None:
+def test_only_the_lines_move_where_nothing_else_would_look_different(page: Page) -> None:
     page.open("/gex/SPX?view=strikes")
     page.drawn()
     eventually(lambda: page.run("return gex.chart.current().looks !== undefined"), 5)
-    page.run(
-        "window.moves = 0; const original = Plotly.relayout;"
-        "Plotly.relayout = (...given) => { window.moves++; return original(...given); };"
+    spot = page.run(
+        """
+        window.draws = 0;
+        for (const name of ['react', 'relayout']) {
+            const original = Plotly[name];
+            Plotly[name] = (...given) => { window.draws++; return original(...given); };
+        }
+        window.line = () => {
+            const at = document.querySelector('#chart .js-plotly-plot').layout.shapes.findIndex(({name}) => name === 'spot');
+            return document.querySelector(`#chart .shapelayer [data-index="${at}"]`).getBoundingClientRect().top;
+        };
+        return window.line();
+        """
     )
-    moved = round(page.desk.chain.spot + 0.01, 2)
+    moved = round(page.desk.chain.spot + 0.9, 2)
     page.desk.publish(spot=moved)
-    eventually(lambda: page.run("return window.moves") == 1, 10, "the line moves")
-    # what a component makes of it comes a moment later: the answer after this one is later still
+    label = "return [...document.querySelectorAll('#chart .annotation')].map((one) => one.textContent)"
+    eventually(lambda: f"Spot {moved:,.2f}" in page.run(label), 10, "the label says the new price")
+    low, high = page.run("return gex.chart.current().shown")
+    panel = page.run("const {y0, y1} = gex.chart.current().frame.panels[0]; return y1 - y0")
+    assert spot - page.run("return window.line()") == pytest.approx(0.9 / (high - low) * panel, abs=0.5)
+    assert page.run("return window.draws") == 0
+    page.run(
+        "gex.chart.render(); Plotly.relayout(document.querySelector('#chart .js-plotly-plot'), {meta: 1})"
+    )
     before = page.run("return gex.live.tab.answer.version")
     page.desk.publish()
     eventually(lambda: page.run("return gex.live.tab.answer.version") > before, 10)
-    assert page.run("return document.querySelectorAll('#chart .bars path').length") > 100
+    assert page.run("return document.querySelectorAll('#chart .bars path').length") > 100, "the bars stay"
+    assert spot - page.run("return window.line()") == pytest.approx(0.9 / (high - low) * panel, abs=0.5)
 
 
 def test_a_filter_changes_the_numbers_and_the_address(page: Page) -> None:

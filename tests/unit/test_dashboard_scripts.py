@@ -246,7 +246,9 @@ def test_a_bar_that_moved_less_than_a_pixel_looks_the_same(moved: float | str, s
 
 def test_lines_that_moved_are_moved_and_others_are_drawn_anew() -> None:
     lines = '{{shapes: [{{name: "spot", y0: {0}, y1: {0}}}], annotations: [{{name: "{1}", text: "Spot {0}", y: 0.5}}]}}'
-    before, after = lines.format(100, "spot"), lines.format(101, "spot")
-    moved = js(f"gex.sameness.lines({before}, {after}, 3)", "sameness")
-    assert moved == {"shapes[0].y0": 101, "shapes[0].y1": 101, "annotations[3].text": "Spot 101"}
-    assert js(f"gex.sameness.lines({before}, {lines.format(101, 'flip')}, 3)", "sameness") is None
+    before = lines.format(100, "spot")
+    assert js(f"gex.sameness.lines({before}, {lines.format(101, 'spot')})", "sameness") is True
+    assert js(f"gex.sameness.lines({before}, {lines.format(101, 'flip')})", "sameness") is False
+    assert js(f"gex.sameness.lines({before}, {lines.format(1000, 'spot')})", "sameness") is False, (
+        "a longer label"
+    )
