@@ -15,6 +15,7 @@ import orjson
 from app.models import CacheStats, SchwabConnection
 
 _SWEEP_STEP_MS = 60_000
+_MEMORY_STEP = 1 << 16  # bytes
 
 
 def beat(connection: SchwabConnection | None) -> list[int | None]:
@@ -34,8 +35,8 @@ def feed(connection: SchwabConnection | None, symbol: str) -> dict[str, Any] | N
         "state": connection.state,
         "since": _ms(connection.since),
         "source": connection.source,
-        "reconnects": connection.reconnects,
-        "rejected": sum(connection.rejected.values()),
+        "reconnects": connection.reconnects or None,
+        "rejected": sum(connection.rejected.values()) or None,
         "keys": [connection.keys_used, connection.keys_limit],
         "coverage": cover
         and {
@@ -62,17 +63,14 @@ def cache(stats: CacheStats) -> dict[str, Any]:
     said = {
         "backend": stats.backend,
         "healthy": stats.healthy,
-        "ping": stats.ping_ms,
-        "hit_rate": stats.hit_rate,
-        "memory": stats.memory_bytes,
+        "ping": None if stats.ping_ms is None else round(stats.ping_ms, 2),
+        "hit_rate": _thousandth(stats.hit_rate),
+        "memory": _step(stats.memory_bytes, _MEMORY_STEP),
         "memory_limit": stats.memory_limit_bytes,
-        "evictions": stats.evictions,
-        "breaker": stats.breaker,
     }
     said = _known(said)
     # measured anew every second: only a difference that matters counts as one
-    coarse = {"ping": _halvings(stats.ping_ms), "hit_rate": _thousandth(stats.hit_rate)}
-    coarse["memory"] = _step(stats.memory_bytes, 1 << 20)
+    coarse = {"ping": _halvings(stats.ping_ms), "memory": _step(stats.memory_bytes, 1 << 20)}
     return said | {"id": _id(said | coarse)}
 
 

@@ -173,6 +173,8 @@ class _Sheet:
             mark = "±" if meaning.negative else ""
             words += f", full colour at {mark}{full / scale.divisor:,.12g}"
         self.draw(grid, words, Place(axis, weight), scale, full, meaning)
+        # the table of cells is this view's own: its columns are headed by whole dates
+        self.parts["panels"][-1] |= {"dates": list(grid.dates), "per": meaning.per}
 
     def draw(
         self, grid: Columns, words: str, place: Place, scale: figures.Scale, full: float, meaning: Meaning
@@ -181,10 +183,9 @@ class _Sheet:
         made = panels.panel(
             "heatmap_days" if place.axis == "x2" else "heatmap", words, place.axis, place.weight
         )
-        made |= {"labels": list(grid.labels), "dates": list(grid.dates), "rest": grid.rest}
-        made |= {"full": full, "divisor": scale.divisor}
+        made |= {"labels": list(grid.labels), "rest": grid.rest, "full": full, "divisor": scale.divisor}
         made |= {name: getattr(meaning, name) for name in ("name", "positive", "negative")}
-        made |= {"contracts": not meaning.negative, "per": meaning.per}
+        made |= {"contracts": not meaning.negative}
         self.parts["panels"].append(made)
         strike, z = _listed(self.facts.snapshot.strikes.strike[self.rows], grid.z)
         signed = bool(meaning.negative)
