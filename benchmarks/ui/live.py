@@ -34,7 +34,7 @@ def live_tab(browser: Browser, product: Running, seconds: float, folder: Path) -
         opened.page.goto(f"{product.url}/gex/SPX")
         opened.drawn()
         time.sleep(10)  # the first sweep and the first paints are not what a second costs
-        busy = _busy_ms_per_s(opened, seconds)  # first of all: whoever listens costs the page time
+        busy, own = _busy_ms_per_s(opened, seconds)  # first of all: whoever listens costs the page time
         opened.page.evaluate(WATCH_PAINTS)
         traffic = Traffic(opened)
         time.sleep(seconds)
@@ -44,25 +44,37 @@ def live_tab(browser: Browser, product: Running, seconds: float, folder: Path) -
         beside.page.goto(url)
         beside.page.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
         time.sleep(5)
-        full = _busy_ms_per_s(beside, seconds / 2)
+        full, full_own = _busy_ms_per_s(beside, seconds / 2)
     return [
         Row(
             1,
             "main thread, overview at 1 Hz, 20,000 contracts",
             "under 120 ms/s",
-            f"{busy:.0f} ms/s; the same picture as full figures {full:.0f} ms/s",
+            f"{busy:.0f} ms/s (processor {own:.0f}); the same picture as full figures {full:.0f} ms/s ({full_own:.0f})",
             busy < 120,
-            {"ms_per_s": busy, "full_figure_ms_per_s": full, "paints": len(paints)},
+            {
+                "ms_per_s": busy,
+                "processor_ms_per_s": own,
+                "full_figure_ms_per_s": full,
+                "full_figure_processor_ms_per_s": full_own,
+                "paints": len(paints),
+            },
         ),
         traffic.row(),
         _latency(paints),
     ]
 
 
-def _busy_ms_per_s(opened: Tab, seconds: float) -> float:
-    before, began = opened.metrics()["TaskDuration"], time.perf_counter()
+def _busy_ms_per_s(opened: Tab, seconds: float) -> tuple[float, float]:
+    """Main-thread time of a second, ms: as tasks last by the clock, and the processor's, which a busy machine swells less."""
+    before = opened.metrics()
     time.sleep(seconds)
-    return 1000 * (opened.metrics()["TaskDuration"] - before) / (time.perf_counter() - began)
+    after = opened.metrics()
+    passed = after["Timestamp"] - before["Timestamp"]
+    wall, processor = (
+        1000 * (after[name] - before[name]) / passed for name in ("TaskDuration", "ThreadTime")
+    )
+    return wall, processor
 
 
 class Traffic:
