@@ -66,7 +66,7 @@ def live_tab(browser: Browser, product: Running, seconds: float, folder: Path) -
 
 
 def _busy_ms_per_s(opened: Tab, seconds: float) -> tuple[float, float]:
-    """Main-thread time of a second, ms: as tasks last by the clock, and the processor's, which a busy machine swells less."""
+    """Main-thread time of a second, ms: as tasks last by the clock, and of the processor, which others swell less."""
     before = opened.metrics()
     time.sleep(seconds)
     after = opened.metrics()
