@@ -242,6 +242,7 @@ _KEYS = (
     (", .", "the recorded minute before, after"),
     ("L", "back to live"),
     ("0", "price axis follows spot again"),
+    ("+ −", "narrower and wider range of prices"),
     ("A", "alerts"),
     ("T", "dark or light"),
     ("Esc", "close"),
