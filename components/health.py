@@ -33,7 +33,7 @@ def feed(connection: SchwabConnection | None, symbol: str) -> dict[str, Any] | N
     problem = connection.problem
     said = {
         "state": connection.state,
-        "since": _ms(connection.since),
+        "since": _step(_ms(connection.since), 1000),
         "source": connection.source,
         "reconnects": connection.reconnects or None,
         "rejected": sum(connection.rejected.values()) or None,
@@ -45,7 +45,7 @@ def feed(connection: SchwabConnection | None, symbol: str) -> dict[str, Any] | N
             "share": _thousandth(cover.gamma_share),
             "oldest": _step(_ms(cover.oldest_sweep_at), _SWEEP_STEP_MS),
         },
-        "login_ends": _ms(connection.token.refresh_expires_at),
+        "login_ends": _step(_ms(connection.token.refresh_expires_at), 1000),
         "problem": problem
         and {
             "code": problem.code,
@@ -75,7 +75,7 @@ def cache(stats: CacheStats) -> dict[str, Any]:
 
 
 def _id(said: dict[str, Any]) -> str:
-    return hashlib.blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=6).hexdigest()
+    return hashlib.blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=4).hexdigest()
 
 
 def _halvings(value: float | None) -> int | None:
