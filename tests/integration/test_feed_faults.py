@@ -200,6 +200,7 @@ def test_a_429_at_the_login_is_waited_out(running: Running, control: Control) ->
     control.cut("rst")
     eventually(lambda: control.state()["statuses"].get("429", 0) == asked + 1, 10)
     began = time.monotonic()
+    eventually(lambda: running.problem() != "", 4, "the status says so")
     eventually(lambda: running.status().state == "live" and running.problem() == "", 20)
     assert time.monotonic() - began > 4, "Schwab said nothing of how long: five seconds"
 
@@ -315,6 +316,7 @@ def test_one_that_keeps_failing_has_the_others_read_no_more_often(memory: Store,
                     read.append(at)
                 time.sleep(0.05)
             assert control.state()["statuses"]["500"] >= 3, "AAPL is tried in between"
-            assert min(b - a for a, b in itertools.pairwise(read)).total_seconds() > 4.5
+            # five seconds, less what a busy machine may have held up the read before; AAPL's first tries are closer together
+            assert min(b - a for a, b in itertools.pairwise(read)).total_seconds() > 3.5
             control.clear()
             eventually(lambda: feed.problem() == "", 40)
