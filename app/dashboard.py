@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -86,14 +87,31 @@ def _layout() -> html.Div:
     return page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS), account, who is not None and who.manages)
 
 
+# What no browser that can show the page needs (assets/aa-old.js): polyfills, which also replace quick functions by slow
+# ones, and a table that the page doesn't use.
+_UNUSED = re.compile(r'<script src="[^"]*/(?:deps/polyfill@|dash_table/)[^"]*"></script>\s*')
+# Dash asks for these one after the other, once the page is built: named in the first HTML, they come meanwhile.
+_LATE = ("dash/dcc/async-graph.js", "plotly/package_data/plotly.min.js")
+
+
 class GexDash(Dash):
-    """Dash, with the page's title taken from its address."""
+    """Dash, with the page's title taken from its address, and its scripts chosen and told ahead."""
+
+    def _generate_scripts_html(self) -> str:
+        return _UNUSED.sub("", super()._generate_scripts_html())
 
     def interpolate_index(self, metas: Any = "", title: Any = "", *rest: Any, **parts: Any) -> str:
         """The first HTML, titled for its symbol, so that bookmarks and link previews name it."""
         symbol = _path_symbol(request.path)
-        titled = f"{symbol} gamma exposure" if symbol else title
-        return str(super().interpolate_index(metas, titled, *rest, **parts))  # type: ignore[no-untyped-call]
+        if not symbol:
+            return str(super().interpolate_index(metas, title, *rest, **parts))  # type: ignore[no-untyped-call]
+        told = f"{metas}{self._preloads()}"
+        titled = f"{symbol} gamma exposure"
+        return str(super().interpolate_index(told, titled, *rest, **parts))  # type: ignore[no-untyped-call]
+
+    def _preloads(self) -> str:
+        suites = f"{self.config.requests_pathname_prefix}_dash-component-suites"
+        return "".join(f'\n      <link rel="preload" as="script" href="{suites}/{path}">' for path in _LATE)
 
     def first_html(self) -> str:
         """The page before any script has run."""

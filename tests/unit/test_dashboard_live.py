@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from callbacks.navigation import locate
 from callbacks.request import read_request
 from components.changes import changes
 from tests.chains import synthetic
-from tests.webserver import make_services
+from tests.webserver import make_server, make_services
 
 START = datetime(2026, 10, 16, 13, 30, tzinfo=UTC)
 
@@ -253,3 +254,13 @@ def test_tabs_that_ask_the_same_share_one_picture(store: MemoryStore, chain: Cha
     three = respond(desk, first).picture
     assert three
     assert three["levels"]["spot"] == pytest.approx(chain.spot + 1)
+
+
+def test_the_first_html_tells_of_the_charts_scripts_and_leaves_out_what_nobody_needs(tmp_path: Path) -> None:
+    client = make_server(tmp_path, symbols="SPX").test_client()
+    page = client.get("/gex/SPX").text
+    told = re.findall(r'rel="preload" as="script" href="([^"]+)"', page)
+    assert len(told) == 2
+    assert [client.get(path).status_code for path in told] == [200, 200]
+    assert "polyfill" not in page
+    assert "dash_renderer" in page
