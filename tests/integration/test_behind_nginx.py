@@ -124,7 +124,10 @@ def owner(site: Site) -> requests.Session:
     browser = site.browser()
     began = browser.post(f"{site.url}/login", headers={"Origin": site.url}, allow_redirects=False)
     assert began.status_code == 303, began.text
-    back = approve(began.headers["Location"]).partition("?")[2]
+    # the simulator starts beside the web server, and may come up after it
+    back = eventually(lambda: approve(began.headers["Location"]), 60, "Schwab's page is there").partition(
+        "?"
+    )[2]
     done = browser.get(f"{site.url}/login/callback?{back}", allow_redirects=False)
     assert done.status_code == 303, done.text
     assert "__Host-gex_session" in browser.cookies
