@@ -66,9 +66,8 @@ def _in_a_thread(work: Coroutine[Any, Any, T]) -> T:
 async def _all_tabs(url: str, tabs: int, seconds: float) -> Seen:
     seen = Seen()
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(
-        connector=connector, headers={"Origin": url, "Sec-Fetch-Site": "same-origin"}
-    ) as session:
+    headers = {"Origin": url, "Sec-Fetch-Site": "same-origin", "Content-Type": "application/json"}
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         until = time.monotonic() + seconds
         await asyncio.gather(*(_tab(session, url, until, seen) for _ in range(tabs)))
     return seen
