@@ -316,7 +316,6 @@ def test_one_that_keeps_failing_has_the_others_read_no_more_often(memory: Store,
                     read.append(at)
                 time.sleep(0.05)
             assert control.state()["statuses"]["500"] >= 3, "AAPL is tried in between"
-            # five seconds, less what a busy machine may have held up the read before; AAPL's first tries are closer together
-            assert min(b - a for a, b in itertools.pairwise(read)).total_seconds() > 3.5
+            assert min(b - a for a, b in itertools.pairwise(read)).total_seconds() > 4.5
             control.clear()
             eventually(lambda: feed.problem() == "", 40)
