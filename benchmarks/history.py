@@ -271,13 +271,12 @@ def _bytes_in(folder: Path) -> int:
 
 def thread_times() -> dict[str, float]:
     """CPU seconds of each thread of this process by name; what belongs to none is `rest`."""
-    ticks = os.sysconf("SC_CLK_TCK")
     names = {thread.native_id: thread.name for thread in threading.enumerate()}
     times: dict[str, float] = {}
     for task in Path("/proc/self/task").iterdir():
-        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        on_cpu_ns = int((task / "schedstat").read_text().split()[0])
         name = names.get(int(task.name), "rest")
-        times[name] = times.get(name, 0.0) + (int(fields[11]) + int(fields[12])) / ticks
+        times[name] = times.get(name, 0.0) + on_cpu_ns / 1e9
     return times
 
 

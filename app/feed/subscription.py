@@ -132,10 +132,11 @@ class Subscription:
         missing = [key for key in wanted if key not in held]
         if service not in self._begun:
             return Command(service, "SUBS", tuple(next(chunks(missing)))) if missing else None
+        fits = missing[: max(0, len(wanted) - len(held))]
+        if fits:  # while there is room: dropped before, keys would be missed until others are added
+            return Command(service, "ADD", tuple(next(chunks(fits))))
         surplus = list(held.keys() - set(wanted))
-        if surplus:
-            return Command(service, "UNSUBS", tuple(next(chunks(surplus))))
-        return Command(service, "ADD", tuple(next(chunks(missing)))) if missing else None
+        return Command(service, "UNSUBS", tuple(next(chunks(surplus)))) if surplus else None
 
     def _carried_out(self, command: Command) -> tuple[str, ...]:
         held = self._held[command.service]

@@ -47,7 +47,10 @@ def many_tabs(product: Running, tabs: int, seconds: float) -> Row:
         f"p50 {median:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms, {len(seen.errors)} errors in "
         f"{len(seen.seconds):,} answers; {computed:,.0f} computations, "
         f"{len(seen.versions):,} versions, {workers} workers",
-        p95 < 100 and p99 < 250 and not seen.errors and computed <= 1.02 * workers * (len(seen.versions) + 2),
+        p95 < 100
+        and p99 < 250
+        and not seen.errors
+        and 0 < computed <= 1.02 * workers * (len(seen.versions) + 2),
         {
             "errors": seen.errors[:20],
             "pictures": seen.pictures,
@@ -112,8 +115,10 @@ async def _ask(session: aiohttp.ClientSession, url: str, question: dict[str, Any
 
 
 def _computed(product: Running) -> float:
-    """How often the engine has computed in all workers, as /metrics tells."""
+    """How many chains have been fitted in all workers, as /metrics tells."""
     lines = product.get("/metrics").text.splitlines()
     return sum(
-        float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("gex_engine_computations_total")
+        float(line.rsplit(" ", 1)[1])
+        for line in lines
+        if line.startswith("gex_engine_seconds_count") and 'stage="fit"' in line
     )

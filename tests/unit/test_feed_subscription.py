@@ -64,6 +64,20 @@ def test_only_differences_are_sent() -> None:
     assert (following.command, following.keys) == ("ADD", KEYS[100:120])
 
 
+def test_a_growing_plan_adds_before_it_drops_and_never_holds_more_than_it_wants() -> None:
+    """Dropped first, the heaviest contracts of a minute ago would stand still until the new ones are added."""
+    subscription = Subscription()
+    drive(subscription, Wanted(("$SPX",), KEYS[:1400]))
+    wanted = Wanted(("$SPX",), KEYS[500:3000])
+    held = [subscription.options_held]
+    while (command := subscription.next(wanted, 0.0)) is not None:
+        subscription.sent(command, "1", 0.0)
+        subscription.answered(answer(command), 0.0)
+        held.append(subscription.options_held)
+    assert min(held) == 1400
+    assert max(held) == held[-1] == len(wanted.options)
+
+
 def test_the_servers_limit_is_learnt_and_kept() -> None:
     subscription = Subscription()
     drive(subscription, Wanted((), KEYS), limit=2500)
