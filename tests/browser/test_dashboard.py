@@ -40,6 +40,7 @@ def test_the_page_shows_the_levels_of_a_real_chain(page: Page) -> None:
     assert page.address() == "/gex/SPX"
     page.drawn()
     assert page.errors() == []
+    assert "at " in page.run("return new Error('where').stack"), "errors go without a stack after the start"
 
 
 def test_all_panels_share_one_price_axis_with_every_level_on_it(page: Page) -> None:
