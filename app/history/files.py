@@ -73,7 +73,8 @@ class DayFolder:
     def write(self, key: Key, batch: pa.RecordBatch) -> None:
         """Add one moment, durably: once this returns it survives a crash of process and machine."""
         epoch = batch.column("epoch")[0].as_py()
-        write(pa.Table.from_batches([batch]), self.path / f"{key.slot_ms}-{key.seq}-{epoch}{SUFFIX}")
+        file = self.path / f"{key.slot_ms}-{key.seq}-{epoch}{SUFFIX}"
+        write(pa.Table.from_batches([batch]), file, lasting=False)
 
     def merge(self) -> None:
         """Make one file of the loose ones."""
@@ -184,7 +185,7 @@ def _named(file: Path) -> Key | None:
     return Key(int(parts[0]), int(parts[1]))
 
 
-def write(table: pa.Table, target: Path) -> None:
+def write(table: pa.Table, target: Path, *, lasting: bool = True) -> None:
     """Into a temporary file, to the disk, then under its name, and that to the disk: there is never half a file.
 
     Raises OSError.
@@ -193,9 +194,8 @@ def write(table: pa.Table, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with temporary.open("wb") as file:
-            pq.write_table(
-                table, file, row_group_size=max(1, _group(table)), **parquet_options(table.schema.names)
-            )
+            options = parquet_options(table.schema.names, lasting=lasting)
+            pq.write_table(table, file, row_group_size=max(1, _group(table)), **options)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
