@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -34,6 +37,35 @@ def is_html(response: requests.Response) -> bool:
     """Whether this is a page for people (the edge's "Access Denied"), never to be parsed as JSON."""
     kind = response.headers.get("Content-Type", "").lower()
     return "html" in kind or response.content[:64].lstrip().startswith(b"<")
+
+
+def read_whole(response: requests.Response, within_s: float) -> None:
+    """Read a streamed answer's body into its `content`.
+
+    The timeouts of requests begin anew with every byte: a peer that trickles would hold the caller for hours. Raises
+    requests.Timeout when the body isn't complete after `within_s`, and what else requests raises.
+    """
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError, ValueError), socket.socket(fileno=os.dup(response.raw.fileno())) as peer:
+            peer.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(within_s, cut)
+    timer.daemon = True
+    timer.start()
+    failed: requests.RequestException | None = None
+    try:
+        response.content  # noqa: B018 - reading it is what it is for
+    except requests.RequestException as error:
+        failed = error
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise requests.Timeout("the answer trickles") from failed
+    if failed is not None:
+        raise failed
 
 
 @contextmanager

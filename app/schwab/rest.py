@@ -12,11 +12,12 @@ import requests
 from app.errors import AuthError, BrokerError, GexError, RateLimited
 from app.market.symbols import wire
 from app.schwab.cures import trouble
-from app.schwab.http import read_document, translated
+from app.schwab.http import read_document, read_whole, translated
 from app.schwab.pacing import Pacer
 from app.settings import SCHWAB_API
 
 TIMEOUT_S = (5.0, 30.0)
+_WHOLE_WITHIN_S = 60.0  # the largest windows are some MB
 
 
 class TokenSource(Protocol):
@@ -141,13 +142,17 @@ class Rest:
         if self._pacer and not self._pacer.wait(self._stop):
             raise GexError("the feed is stopping")
         with translated():
-            return self._session.get(
+            response = self._session.get(
                 self._api + path,
                 params=params,
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=TIMEOUT_S,
                 allow_redirects=False,
+                stream=True,
             )
+            with response:
+                read_whole(response, _WHOLE_WITHIN_S)
+            return response
 
 
 def _object(document: Any) -> dict[str, Any]:

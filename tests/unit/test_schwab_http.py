@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -22,7 +26,7 @@ from app.errors import (
     SettingsError,
     SignInNeeded,
 )
-from app.schwab.http import decode_json, problem_of, read_document
+from app.schwab.http import decode_json, problem_of, read_document, read_whole
 from app.schwab.oauth import OAuth, check_callback
 from app.schwab.pacing import Pacer
 from app.schwab.token_endpoint import TokenEndpoint
@@ -43,6 +47,46 @@ def answer(status: int, body: Any = b"", kind: str = "application/json", **heade
 
 def test_a_good_answer_is_its_document() -> None:
     assert read_document(answer(200, {"a": 1})) == {"a": 1}
+
+
+@contextmanager
+def dripping(pieces: Iterator[bytes], length: int) -> Iterator[str]:
+    """A server that sends one answer's body of `length` bytes piece by piece."""
+    over = threading.Event()
+
+    def serve() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(10_000)
+            try:
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
+                while not over.wait(0.01):
+                    peer.sendall(next(pieces, b""))
+            except OSError:
+                pass  # cut off by the other side
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            over.set()
+            thread.join(5)
+
+
+def test_an_answer_that_trickles_is_cut_off_in_time() -> None:
+    with dripping((b" " for _ in iter(int, 1)), 10**6) as url, requests.get(url, stream=True) as response:
+        began = time.monotonic()
+        with pytest.raises(requests.Timeout):
+            read_whole(response, 0.3)
+        assert time.monotonic() - began < 5
+
+
+def test_an_answer_in_pieces_is_read_whole() -> None:
+    with dripping(iter([b"[1,", b"2", b"]"]), 5) as url, requests.get(url, stream=True) as response:
+        read_whole(response, 20)
+        assert read_document(response) == [1, 2]
 
 
 def test_bare_nan_is_read() -> None:
