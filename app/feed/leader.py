@@ -19,7 +19,8 @@ from app.feed.planner import Planner
 from app.feed.publisher import Publisher
 from app.feed.sweep import Sweeper
 from app.market.book import Book
-from app.schwab.frames import Frame, OptionContent
+from app.market.updates import OptionChanges
+from app.schwab.frames import Frame
 from app.schwab.oauth import OAuth
 from app.schwab.pacing import Pacer
 from app.schwab.rest import Rest
@@ -199,25 +200,25 @@ class Leader:
                 self._board.reject({"unknown_key": 1})
             else:
                 book.apply_underlying(update)
-        for book, updates in self._sorted(frame.options):
-            refused = book.apply(updates, at_ms)
+        for book, changes in self._sorted(frame.options):
+            refused = book.apply(changes, at_ms)
             if refused:
                 self._board.reject({"unknown_key": refused})
 
-    def _sorted(self, updates: list[OptionContent]) -> list[tuple[Book, list[OptionContent]]]:
-        """The updates by book. What was subscribed once and is dropped now trickles in for a moment: it is left out."""
-        by_symbol: dict[str, list[OptionContent]] = {}
+    def _sorted(self, changes: OptionChanges) -> list[tuple[Book, OptionChanges]]:
+        """The changes by book. What was subscribed once and is dropped now trickles in for a moment: it is left out."""
+        by_symbol: dict[str, list[int]] = {}
         owner, books = self._planner.owner, self._planner.books
-        owners = {owner.get(update.key) for update in updates}
+        owners = set(map(owner.get, changes.keys))
         if len(owners) == 1 and (whose := owners.pop()) in books:  # as nearly always
-            return [(books[whose], updates)]
-        for update in updates:
-            symbol = owner.get(update.key)
+            return [(books[whose], changes)]
+        for place, key in enumerate(changes.keys):
+            symbol = owner.get(key)
             if symbol in books:
-                by_symbol.setdefault(symbol, []).append(update)
-            elif not any(update.key in book for book in books.values()):
+                by_symbol.setdefault(symbol, []).append(place)
+            elif not any(key in book for book in books.values()):
                 self._board.reject({"unknown_key": 1})
-        return [(books[symbol], group) for symbol, group in by_symbol.items()]
+        return [(books[symbol], changes.take(places)) for symbol, places in by_symbol.items()]
 
     def _unstream(self) -> None:
         self._drop(None)

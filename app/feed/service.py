@@ -16,7 +16,8 @@ from app.feed.leader import Leader
 from app.feed.lease import TTL_S, Lease
 from app.feed.observer import Listeners, Seat
 from app.feed.skew import Skew
-from app.market.scatter import warm_up as compile_scatter
+from app.market import scatter
+from app.schwab import contents
 from app.schwab.oauth import OAuth
 from app.settings import SCHWAB_API, Settings
 
@@ -89,7 +90,8 @@ class Feed:
         return self._lease.confirmed
 
     def _run(self) -> None:
-        compile_scatter()  # before there is a lease to keep
+        scatter.warm_up()  # before there is a lease to keep
+        contents.warm_up()
         while not self._stop.is_set():
             if self._contender.acquired():
                 try:

@@ -79,9 +79,9 @@ class Player:
             if book is not None:
                 book.apply_underlying(update)
         for book in self.books.values():
-            mine = [update for update in frame.options if update.key in book]
+            mine = [place for place, key in enumerate(frame.options.keys) if key in book]
             if mine:
-                book.apply(mine, at_ms)
+                book.apply(frame.options.take(mine), at_ms)
 
     def _mark(self, mark: dict[str, Any], at_ms: int) -> Chain:
         book = self._book(mark["symbol"])

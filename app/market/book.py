@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from datetime import date
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from app.market.chain import Chain, Contracts, Quotes, Session, Source, Underlying
 from app.market.scatter import Rows, cleaned, columns_of, scatter
-from app.market.updates import UNSET, OptionUpdate, UnderlyingUpdate
+from app.market.updates import UNSET, OptionChanges, UnderlyingUpdate
 
 _DAY_MS = 86_400_000
 _NOT_COMPUTED = -999.0
@@ -178,14 +178,14 @@ class Book:
 
     # --- from the stream --------------------------------------------------------------------------
 
-    def apply(self, updates: Sequence[OptionUpdate], at_ms: int) -> int:
+    def apply(self, changes: OptionChanges, at_ms: int) -> int:
         """Streamed changes of contracts, heard at `at_ms`; how many were of contracts not in the book, or unusable.
 
         The first message of a contract is its image: from then on the stream keeps the row.
         """
         with self._lock:
             self.dirty = True
-            return scatter(updates, self._index, self._columns, at_ms)
+            return scatter(changes, self._index, self._columns, at_ms)
 
     def apply_underlying(self, update: UnderlyingUpdate) -> None:
         """Streamed changes of the underlying's own quote."""

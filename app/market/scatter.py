@@ -6,37 +6,20 @@ One compiled call writes a whole frame: item by item through NumPy or memoryview
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
-from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from msgspec.structs import astuple
-from numba import njit
-from numba.core.caching import NullCache
 from numpy.typing import NDArray
 
 from app.market.chain import QUOTE_COLUMNS, Quotes
-from app.market.updates import STREAMED, UNCHANGED, OptionUpdate
+from app.market.jit import compiled, warm
+from app.market.updates import STREAMED, UNCHANGED, OptionChanges
 
 _LATEST = 2.0**62  # of a time in ms: what is beyond isn't one
 _NOT_COMPUTED = -999.0
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def _compiled(function: F) -> F:
-    """Compiled on first call, kept on disk where there is a place to.
-
-    Holds the interpreter lock: it takes microseconds, and who gives the lock away has to wait for it.
-    """
-    try:
-        return njit(cache=True, error_model="numpy")(function)  # type: ignore[return-value]
-    except RuntimeError:
-        return njit(error_model="numpy")(function)  # type: ignore[return-value]
-
-
-@_compiled
+@compiled
 def signed_size(size: float, price: float, before: float, bid: float, ask: float) -> float:
     """+size for a customer's buy, -size for a sale, 0 where nothing tells.
 
@@ -68,24 +51,16 @@ class Rows(dict[str, int]):
         return -1
 
 
-def scatter(
-    updates: Sequence[OptionUpdate],
-    index: Rows,
-    columns: tuple[NDArray[Any], ...],
-    at_ms: int,
-) -> int:
+def scatter(changes: OptionChanges, index: Rows, columns: tuple[NDArray[Any], ...], at_ms: int) -> int:
     """Write the changes of a frame, in its order; how many were of contracts not in `index`, or held an impossible time."""
-    if not updates:
+    if not changes:
         return 0
-    n = len(updates)
-    keys, *changed = zip(*map(astuple, updates), strict=True)  # type: ignore[arg-type]
     # through struct: half the price of making an array from Python's numbers
-    rows = np.frombuffer(struct.pack(f"{n}q", *map(index.__getitem__, keys)), np.int64)
-    packed = struct.pack(f"{n * len(STREAMED)}d", *chain.from_iterable(changed))
-    return int(_scatter(rows, np.frombuffer(packed).reshape(len(STREAMED), n), at_ms, *columns))
+    rows = struct.pack(f"{len(changes)}q", *map(index.__getitem__, changes.keys))
+    return int(_scatter(np.frombuffer(rows, np.int64), changes.values, at_ms, *columns))
 
 
-@_compiled
+@compiled
 def _scatter(
     rows: Any, values: Any, at_ms: int,
     bid: Any, ask: Any, last: Any, bid_size: Any, ask_size: Any, last_size: Any, volume: Any, open_interest: Any,
@@ -174,7 +149,7 @@ def cleaned(quotes: Quotes, latest_ms: int) -> Quotes:
     return copy
 
 
-@_compiled
+@compiled
 def _clean(prices: Any, counts: Any, iv: Any, greeks: Any, times: Any, latest_ms: int) -> None:
     for column in prices:
         _drop_negative(column)
@@ -194,7 +169,7 @@ def _clean(prices: Any, counts: Any, iv: Any, greeks: Any, times: Any, latest_ms
                 column[i] = 0
 
 
-@_compiled
+@compiled
 def _drop_negative(values: Any) -> None:
     for i in range(len(values)):
         if values[i] < 0 or np.isinf(values[i]):
@@ -202,19 +177,13 @@ def _drop_negative(values: Any) -> None:
 
 
 def warm_up() -> None:
-    """Compile before the first frame; a damaged compiled form on disk is done without."""
-    try:
-        _run()
-    except Exception:  # noqa: BLE001 - whatever a damaged file raises; what else is wrong raises again
-        kernels: tuple[Any, ...] = (signed_size, _scatter, _drop_negative, _clean)
-        for made in kernels:
-            made._cache = NullCache()
-        _run()
+    """Compile before the first frame."""
+    warm(_run)
 
 
 def _run() -> None:
     values = np.full((len(STREAMED), 1), UNCHANGED)
     rows = np.zeros(1, np.int64)
-    values.flags.writeable = rows.flags.writeable = False  # as those that come out of a frame's bytes
+    rows.flags.writeable = False  # as those that come out of bytes
     _scatter(rows, values, 1, *columns_of(Quotes.unknown(1)))
     cleaned(Quotes.unknown(1), 1)

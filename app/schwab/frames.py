@@ -1,4 +1,5 @@
-"""The streamer's frames, decoded: typed structs on the fast path, field by field where a frame is malformed.
+"""The streamer's frames, decoded: the usual ones straight into columns (app/schwab/contents.py), the others into typed
+structs, and field by field where a frame is malformed.
 
 One bad value costs that value, one bad content costs that content; nothing costs the connection. What was thrown away is
 counted by reason: not_json, not_a_frame, unknown_service, bad_content, bad_field, bad_response, bad_notify.
@@ -14,9 +15,11 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import astuple
 
 from app.errors import DataError
-from app.market.updates import UNCHANGED
+from app.market.updates import UNCHANGED, OptionChanges
+from app.schwab.contents import read_contents
 from app.schwab.fields import EQUITIES, EQUITY_NUMBERS, OPTION_NUMBERS, OPTIONS
 from app.schwab.http import decode_json
 
@@ -25,7 +28,7 @@ MaybeTime = int | UnsetType
 
 
 class OptionContent(msgspec.Struct, gc=False, rename=OPTION_NUMBERS):
-    """One contract's changes: an app.market.updates.OptionUpdate."""
+    """One contract's changes; the attributes are those of app.market.updates.OptionUpdate."""
 
     key: str
     bid: float = UNCHANGED
@@ -89,7 +92,7 @@ class Frame:
     answers: list[Answer] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     heartbeats: int = 0
-    options: list[OptionContent] = field(default_factory=list)
+    options: OptionChanges = field(default_factory=lambda: OptionChanges.of(()))
     equities: list[EquityContent] = field(default_factory=list)
     server_ms: int = 0  # the server's own time, 0 where the frame carries none
     rejected: Counter[str] = field(default_factory=Counter)
@@ -97,7 +100,7 @@ class Frame:
 
     @property
     def has_data(self) -> bool:
-        return bool(self.options or self.equities)
+        return bool(len(self.options) or self.equities)
 
 
 class _Options(msgspec.Struct, tag_field="service", tag=OPTIONS):
@@ -121,6 +124,9 @@ _outer = msgspec.json.Decoder(_Outer)
 
 def decode_frame(text: bytes | str) -> Frame:
     """Read one frame. Never raises: what can't be read is counted in `rejected`."""
+    usual = read_contents(text) if isinstance(text, bytes) else None
+    if usual is not None:
+        return Frame(options=usual.changes, server_ms=usual.server_ms)
     frame = Frame()
     try:
         outer = _outer.decode(text)
@@ -132,7 +138,7 @@ def decode_frame(text: bytes | str) -> Frame:
     for data in outer.data or ():
         frame.server_ms = max(frame.server_ms, _time(data.timestamp))
         if isinstance(data, _Options):
-            frame.options = frame.options + data.content if frame.options else data.content
+            frame.options += OptionChanges.of(map(astuple, data.content))
         else:
             frame.equities += data.content
     _read_rest(outer.response or (), outer.notify or (), frame)
@@ -162,7 +168,9 @@ def _decode_slowly(text: bytes | str, frame: Frame) -> None:
 
 def _mend_content(service: Any, contents: Any, frame: Frame) -> None:
     if service == OPTIONS:
-        _mend(contents, OPTION_NUMBERS, OptionContent, frame.options, frame.rejected)
+        mended: list[OptionContent] = []
+        _mend(contents, OPTION_NUMBERS, OptionContent, mended, frame.rejected)
+        frame.options += OptionChanges.of(map(astuple, mended))
     elif service == EQUITIES:
         _mend(contents, EQUITY_NUMBERS, EquityContent, frame.equities, frame.rejected)
     else:

@@ -17,7 +17,8 @@ from app.market.calendar import settle_ms
 from app.market.chain import Chain, Contracts, Quotes, Underlying
 from app.market.scatter import cleaned, signed_size
 from app.market.symbols import OptionSymbol
-from app.schwab.frames import EquityContent, OptionContent
+from app.market.updates import OptionChanges, OptionUpdate
+from app.schwab.frames import EquityContent
 
 NOW = 1_791_000_000_000  # 2026-10-03
 DAY = date(2026, 10, 16)
@@ -106,7 +107,8 @@ def test_a_contract_that_comes_back_in_time_is_kept() -> None:
 def test_streamed_changes_reach_the_row_and_leave_the_rest() -> None:
     book = book_of(CALL, PUT)
     refused = book.apply(
-        [OptionContent(CALL, bid=9.5, quote_ms=NOW + 500), OptionContent("X", bid=1.0)], NOW + 600
+        OptionChanges.of([OptionUpdate(CALL, bid=9.5, quote_ms=NOW + 500), OptionUpdate("X", bid=1.0)]),
+        NOW + 600,
     )
     assert refused == 1
     quotes = row(book, CALL).quotes
@@ -117,7 +119,7 @@ def test_streamed_changes_reach_the_row_and_leave_the_rest() -> None:
 
 def test_volatility_comes_in_percent_and_is_kept_as_a_fraction() -> None:
     book = book_of(CALL)
-    book.apply([OptionContent(CALL, volatility=14.25, gamma=0.00124244)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, volatility=14.25, gamma=0.00124244)]), NOW)
     quotes = row(book, CALL).quotes
     assert quotes.iv[0] == pytest.approx(0.1425)
     assert quotes.gamma[0] == pytest.approx(0.00124244)
@@ -125,18 +127,18 @@ def test_volatility_comes_in_percent_and_is_kept_as_a_fraction() -> None:
 
 def test_greeks_that_were_not_computed_are_unknown_until_they_are() -> None:
     book = book_of(CALL)
-    book.apply([OptionContent(CALL, volatility=14.0, gamma=0.002)], NOW)
-    book.apply([OptionContent(CALL, volatility=-999.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, volatility=14.0, gamma=0.002)]), NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, volatility=-999.0)]), NOW)
     quotes = row(book, CALL).quotes
     assert np.isnan([quotes.iv[0], quotes.gamma[0]]).all()
-    book.apply([OptionContent(CALL, volatility=14.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, volatility=14.0)]), NOW)
     assert row(book, CALL).quotes.gamma[0] == pytest.approx(0.002)
 
 
 @pytest.mark.parametrize("bad", [-999.0, -1.0, 1e300])
 def test_a_price_that_is_none_is_unknown(bad: float) -> None:
     book = book_of(CALL)
-    book.apply([OptionContent(CALL, bid=bad, open_interest=bad)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=bad, open_interest=bad)]), NOW)
     quotes = row(book, CALL).quotes
     assert np.isnan(quotes.open_interest[0])
     assert np.isnan(quotes.bid[0]) or bad > 0
@@ -176,14 +178,14 @@ def test_whatever_the_wire_leaves_in_a_column_only_what_is_known_comes_out(
 
 def test_a_time_beyond_all_bounds_costs_one_update() -> None:
     book = book_of(CALL, PUT)
-    updates = [OptionContent(CALL, quote_ms=2**70), OptionContent(PUT, bid=3.0)]
-    assert book.apply(updates, NOW) == 1
+    updates = [OptionUpdate(CALL, quote_ms=2**70), OptionUpdate(PUT, bid=3.0)]
+    assert book.apply(OptionChanges.of(updates), NOW) == 1
     assert row(book, PUT).quotes.bid[0] == 3.0
 
 
 def test_a_sweep_does_not_turn_back_what_streams_but_renews_its_open_interest() -> None:
     book = book_of(CALL)
-    book.apply([OptionContent(CALL, bid=12.0, quote_ms=NOW + 5000)], NOW + 5000)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=12.0, quote_ms=NOW + 5000)]), NOW + 5000)
     book.merge(window(CALL, bid=10.0, quote_ms=NOW + 3000, open_interest=777.0), DAY, DAY)
     quotes = row(book, CALL).quotes
     assert (quotes.bid[0], quotes.open_interest[0]) == (12.0, 777.0)
@@ -191,14 +193,14 @@ def test_a_sweep_does_not_turn_back_what_streams_but_renews_its_open_interest() 
 
 def test_a_much_newer_sweep_mends_what_the_stream_missed() -> None:
     book = book_of(CALL)
-    book.apply([OptionContent(CALL, bid=12.0, quote_ms=NOW)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=12.0, quote_ms=NOW)]), NOW)
     book.merge(window(CALL, bid=13.0, quote_ms=NOW + 60_000), DAY, DAY)
     assert row(book, CALL).quotes.bid[0] == 13.0
 
 
 def test_when_the_stream_is_lost_the_sweep_keeps_every_row() -> None:
     book = book_of(CALL)
-    book.apply([OptionContent(CALL, bid=12.0, quote_ms=NOW + 5000)], NOW + 5000)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=12.0, quote_ms=NOW + 5000)]), NOW + 5000)
     book.unstream()
     assert not row(book, CALL).quotes.streaming[0]
     book.merge(window(CALL, bid=10.0, quote_ms=NOW + 6000), DAY, DAY)
@@ -225,7 +227,7 @@ def test_a_snapshot_never_changes_afterwards_and_leaves_the_book_clean() -> None
     assert book.dirty
     chain = book.snapshot(NOW)
     assert not book.dirty
-    book.apply([OptionContent(CALL, bid=1.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=1.0)]), NOW)
     assert book.dirty
     assert chain.quotes.bid[0] == 10.0
     assert (chain.as_of_ms, chain.rate, chain.symbol) == (NOW, 0.04, "SPX")
@@ -241,7 +243,7 @@ def test_the_session_makes_dirty_only_when_it_changes() -> None:
 
 def test_while_the_market_is_closed_nothing_counts_as_streaming() -> None:
     book = book_of(CALL)
-    book.apply([OptionContent(CALL, bid=12.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=12.0)]), NOW)
     for session, streams in (("open", True), ("closed", False), ("unknown", True), ("open", True)):
         book.set_session(session)  # type: ignore[arg-type]
         assert row(book, CALL).quotes.streaming.tolist() == [streams]
@@ -316,29 +318,29 @@ def test_without_a_two_sided_quote_the_tick_tells() -> None:
 def test_flow_counts_what_trades_while_the_stream_watches() -> None:
     book = book_of(CALL)
     assert np.isnan(row(book, CALL).quotes.flow[0])
-    book.apply([OptionContent(CALL, bid=10.0, ask=10.4, last=10.2, volume=100.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=10.0, ask=10.4, last=10.2, volume=100.0)]), NOW)
     assert row(book, CALL).quotes.flow[0] == 0, "the image's volume was traded before"
-    book.apply([OptionContent(CALL, bid=10.4, ask=10.8, last=10.4, volume=107.0)], NOW)
-    book.apply([OptionContent(CALL, last=10.4, volume=110.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=10.4, ask=10.8, last=10.4, volume=107.0)]), NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, last=10.4, volume=110.0)]), NOW)
     assert row(book, CALL).quotes.flow[0] == 7 - 3
 
 
 def test_flow_begins_anew_with_the_day_and_does_not_guess_across_a_gap() -> None:
     book = book_of(CALL)
-    book.apply([OptionContent(CALL, bid=10.0, ask=10.4, last=10.2, volume=100.0)], NOW)
-    book.apply([OptionContent(CALL, last=10.4, volume=101.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=10.0, ask=10.4, last=10.2, volume=100.0)]), NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, last=10.4, volume=101.0)]), NOW)
     book.unstream()
-    book.apply([OptionContent(CALL, bid=10.0, ask=10.4, last=10.4, volume=500.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=10.0, ask=10.4, last=10.4, volume=500.0)]), NOW)
     assert row(book, CALL).quotes.flow[0] == 1, "nobody saw the trades of the gap"
-    book.apply([OptionContent(CALL, volume=0.0)], NOW)
-    book.apply([OptionContent(CALL, last=10.4, volume=4.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, volume=0.0)]), NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, last=10.4, volume=4.0)]), NOW)
     assert row(book, CALL).quotes.flow[0] == 4
 
 
 def test_a_new_day_that_a_sweep_tells_of_begins_flow_anew() -> None:
     book = book_of(CALL)
-    book.apply([OptionContent(CALL, bid=10.0, ask=10.4, last=10.2, volume=100.0)], NOW)
-    book.apply([OptionContent(CALL, last=10.4, volume=101.0)], NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, bid=10.0, ask=10.4, last=10.2, volume=100.0)]), NOW)
+    book.apply(OptionChanges.of([OptionUpdate(CALL, last=10.4, volume=101.0)]), NOW)
     book.unstream()
     book.merge(window(CALL, volume=3.0, quote_ms=NOW + 1), DAY, DAY)
     assert row(book, CALL).quotes.flow[0] == 0
@@ -353,7 +355,7 @@ def test_missing_expiries_travel_with_the_chain() -> None:
 
 def test_a_book_goes_on_from_what_another_published() -> None:
     before = book_of(CALL, PUT, FAR)
-    before.apply([OptionContent(CALL, bid=11.0)], NOW)
+    before.apply(OptionChanges.of([OptionUpdate(CALL, bid=11.0)]), NOW)
     book = Book("SPX")
     book.inherit(before.snapshot(NOW))
     chain = book.snapshot(NOW)

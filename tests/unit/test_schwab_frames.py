@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.market.updates import STREAMED, UNCHANGED
+from app.schwab.contents import read_contents
 from app.schwab.fields import EQUITY_NUMBERS, OPTION_NUMBERS
-from app.schwab.frames import OptionContent, decode_frame
+from app.schwab.frames import Frame, OptionContent, decode_frame
 from app.schwab.stream import MAX_REQUEST_BYTES, chunks
 from tests.mutations import checked, mutated
 
@@ -139,11 +141,90 @@ def test_one_bad_field_costs_only_itself() -> None:
 
 def test_a_bare_nan_does_not_cost_the_frame() -> None:
     frame = decode_frame(b'{"data":[{"service":"LEVELONE_OPTIONS","content":[{"key":"A","2":NaN,"3":1.0}]}]}')
-    assert frame.options[0].ask == 1.0
+    (update,) = frame.options
+    assert update.ask == 1.0
 
 
 def test_minus_999_passes_as_the_wire_has_it() -> None:
-    assert decode_frame(data({"key": KEY, "29": -999})).options[0].gamma == -999
+    (update,) = decode_frame(data({"key": KEY, "29": -999})).options
+    assert update.gamma == -999
+
+
+def general(text: bytes) -> Frame:
+    """The frame as the general decoder reads it, which text goes to."""
+    return decode_frame(text.decode())
+
+
+def assert_same(text: bytes) -> None:
+    """Read into columns and read generally, a frame is the same to the last bit."""
+    ours, theirs = decode_frame(text), general(text)
+    assert ours.options.keys == theirs.options.keys
+    assert np.array_equal(ours.options.values, theirs.options.values, equal_nan=True), text
+    assert (ours.server_ms, ours.rejected) == (theirs.server_ms, theirs.rejected)
+
+
+digits = st.text("0123456789", min_size=1, max_size=20)
+numbers = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(10**17), 10**17).map(str),
+    st.tuples(st.sampled_from(["", "-", "+"]), digits, st.sampled_from(["", "."]), digits).map("".join),
+    st.tuples(digits, st.sampled_from(["e", "E-", "e+"]), st.integers(0, 400).map(str)).map("".join),
+    st.sampled_from(
+        ["-0", "-0.0", "0", "00", "1.", ".5", "-", "NaN", "null", "true", '"1"', "[1]", "{}", "1e5"]
+    ),
+)
+names = st.one_of(
+    st.sampled_from(list(OPTION_NUMBERS.values())),
+    st.sampled_from(["0", "1", "55", "99", "100", "02", "delayed", "key", "", 'a"b', "\u00e9", "key\t"]),
+)
+members = st.tuples(names, numbers).map(lambda member: f"{orjson.dumps(member[0]).decode()}:{member[1]}")
+keyed = st.sampled_from(
+    ['"key":"A"', f'"key":"{KEY}"', '"key":""', f'"key":"{KEY}X"', '"key":"{"', '"delayed":false']
+)
+listed = st.lists(st.lists(st.one_of(members, keyed), max_size=5), max_size=4)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    listed,
+    st.sampled_from(["1765082498588", "-1", "1.0", "1e3", "12345678901234567", '"1"', "null"]),
+    st.booleans(),
+)
+def test_columns_hold_what_the_general_decoder_reads(
+    contents: list[list[str]], at: str, spaced: bool
+) -> None:
+    bodies = ",".join(f"{{{','.join(content)}}}" for content in contents)
+    text = f'{{"data":[{{"service":"LEVELONE_OPTIONS","timestamp":{at},"command":"SUBS","content":[{bodies}]}}]}}'
+    assert_same((text.replace(",", ", ") if spaced else text).encode())
+
+
+def test_columns_hold_what_the_general_decoder_reads_of_damaged_frames() -> None:
+    seeds = [
+        frame
+        for frame in mutated(4000, seed=2)
+        if frame.startswith(b'{"data":[{"service":"LEVELONE_OPTIONS"')
+    ]
+    readable = [text for text in seeds if _is_text(text)]
+    assert len(readable) > 500
+    for text in readable:
+        assert_same(text)
+
+
+def _is_text(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def test_the_usual_frame_is_read_into_columns() -> None:
+    content = {"key": KEY, "delayed": False, "assetMainType": "OPTION", "1": "SPXW 12/08/2025 6880.00 C", "2": 10.25,
+               "29": 0.0012345678901234567, "38": 1790625599999}  # fmt: skip
+    found = read_contents(data(content, content | {"key": "B"}))
+    assert found is not None
+    assert found.changes.keys == [KEY, "B"]
+    assert read_contents(data(content | {"2": "NaN"})) is None
 
 
 WHOLE = data({"key": KEY, "2": 10.2, "38": 1790625599999}, {"key": "B", "3": 1.0})
