@@ -23,6 +23,8 @@ _START = f'{{"data":[{{"service":"{OPTIONS}"'.encode()
 # Zeros behind the text: no loop over digits or letters passes them, so none has to ask where the text ends.
 _PADDING = bytes(16)
 _KEY_LENGTH = 21
+# Of a content, and of a field whose number is long, in letters: what a hostile frame can make us reserve has a bound.
+_SHORTEST, _SHORTEST_LONG = len('{"key":"A"}'), len('"2":1e1')
 # The row in `values` of each field number; -1 for what isn't taken.
 _ROWS = np.full(100, -1, np.int64)
 for _row, _name in enumerate(STREAMED):
@@ -45,11 +47,11 @@ def read_contents(text: bytes) -> Contents | None:
         return None
     padded = np.frombuffer(text + _PADDING, np.uint8)
     count = _braces(padded) - 2
-    if count < 0:
+    if not 0 <= count <= len(text) // _SHORTEST:
         return None
     values = np.full((len(STREAMED), count), UNCHANGED)
     keys = np.zeros((count, _KEY_LENGTH), np.uint32)
-    long = np.empty((values.size, 4), np.int64)
+    long = np.empty((len(text) // _SHORTEST_LONG, 4), np.int64)
     one = np.empty((1, 1))
     found, longs, server_ms = _read(padded, len(_START), _ROWS, _TENS, _PLAIN, one, values, keys, long)
     if found != count:
@@ -142,14 +144,15 @@ def _contents(
                 if at < 0:
                     return failed
                 if np.isnan(values[row, column]):
+                    if longs == len(long):
+                        return failed
                     long[longs, 0], long[longs, 1], long[longs, 2], long[longs, 3] = row, column, start, at
                     longs += 1
             elif field < 0 and _is(text, start, b'"key":'):
                 start = at + 1
                 at = _string(text, at, plain)
-                if (
-                    not 0 < at - 1 - start <= keys.shape[1] or keys[column, 0]
-                ):  # empty, too long, or said twice
+                # empty, too long, or said twice
+                if not 0 < at - 1 - start <= keys.shape[1] or keys[column, 0]:
                     return failed
                 for i in range(at - 1 - start):
                     keys[column, i] = text[start + i]
