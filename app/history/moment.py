@@ -17,7 +17,7 @@ from app.gex.params import Params
 from app.gex.selection import bucket_dates
 from app.gex.snapshot import ExpirySummary, GreekTotals, Levels, QualityCounts, Snapshot, StrikeTable
 from app.history.row import Key
-from app.history.schema import BUCKETS
+from app.history.schema import BUCKETS, GREEKS
 from app.market.calendar import exchange_day, to_ms
 
 F64 = NDArray[np.float64]
@@ -33,7 +33,9 @@ class Moment:
 
     Attributes:
         snapshot: what was recorded, in the convention asked for. Its heatmap reaches the strikes nearest spot on the nearest
-            dates only (NaN beyond); exposures of the other greeks by strike, and the profile's parts, aren't recorded.
+            dates only, the other greeks by strike those nearest spot (NaN beyond). These are of shape (0,), and None by
+            expiry, where they aren't recorded: by strike for other buckets than all, counting both sides long, and in rows
+            of earlier versions. The profile's parts aren't recorded at all.
         crossed: levels that spot had just crossed.
         heard_ms: when a contract was heard last before it; None where unknown.
         source: schwab, simulator, or file for what was imported.
@@ -106,7 +108,7 @@ def _levels(row: dict[str, Any]) -> Levels:
     return Levels(
         flips=tuple(row["flips"] or ()),
         flip_band=None if low is None or high is None else (low, high),
-        greeks=GreekTotals(**{name: row[name] for name in ("dex", "vex", "chex_day", "chex_hour")}),
+        greeks=GreekTotals(**{name: row[name] for name in GREEKS}),
         **{name: row[name] for name in same},
     )
 
@@ -117,7 +119,9 @@ def _strikes(row: dict[str, Any]) -> StrikeTable:
     columns = {name: _floats(row[f"strike_{name}"]) for name in names}
     unknown = np.full(len(strike), np.nan)
     return StrikeTable(
-        strike, **{name: c if len(c) == len(strike) else unknown for name, c in columns.items()}
+        strike,
+        **{name: c if len(c) == len(strike) else unknown for name, c in columns.items()},
+        **{name: _floats(row[f"strike_{name}"]) for name in GREEKS},
     )
 
 
@@ -141,10 +145,20 @@ def _expiries(row: dict[str, Any]) -> tuple[ExpirySummary, ...]:
             "open_interest", "straddle", "sigma_move", "root", "settlement", "contracts", "used")  # fmt: skip
     columns = {name: [_known(value) for value in row[f"expiry_{name}"] or ()] for name in same}
     settles = [to_ms(instant) for instant in row["expiry_settles_at"] or ()]
+    greeks = _series_greeks(row)
     return tuple(
-        ExpirySummary(expiry=day, settle_ms=settles[i], **{name: columns[name][i] for name in same})
+        ExpirySummary(
+            expiry=day, settle_ms=settles[i], greeks=greeks[i], **{name: columns[name][i] for name in same}
+        )
         for i, day in enumerate(row["expiry"] or ())
     )
+
+
+def _series_greeks(row: dict[str, Any]) -> list[GreekTotals]:
+    """Of each series; unknown in rows of earlier versions."""
+    nothing = [None] * len(row["expiry"] or ())
+    columns = [[_known(value) for value in row[f"expiry_{name}"] or nothing] for name in GREEKS]
+    return [GreekTotals(*values) for values in zip(*columns, strict=True)]
 
 
 def _heatmap(row: dict[str, Any], strike: F64, dates: list[date]) -> F64:
@@ -196,8 +210,8 @@ def _long(naive: Snapshot) -> Snapshot:
         levels=replace(
             levels, put_gex=put, net_gex=net, flip=None, flips=(), flip_band=None, greeks=GreekTotals()
         ),
-        strikes=replace(strikes, put_gex=-strikes.put_gex),
-        expiries=tuple(replace(row, net_gex=row.gross_gex) for row in naive.expiries),
+        strikes=replace(strikes, put_gex=-strikes.put_gex, **dict.fromkeys(GREEKS, np.empty(0))),
+        expiries=tuple(replace(row, net_gex=row.gross_gex, greeks=GreekTotals()) for row in naive.expiries),
         heatmap_expiries=(),
         heatmap=np.empty((0, len(strikes.strike))),
         profile_spot=np.empty(0),
@@ -216,9 +230,6 @@ def _per_point(snapshot: Snapshot) -> Snapshot:
 def _scaled(snapshot: Snapshot, sign: float, factor: float) -> Snapshot:
     """Every gamma exposure times `factor`; those of the other greeks, which have no unit to choose, times `sign`."""
     levels, strikes = snapshot.levels, snapshot.strikes
-    greeks = {
-        name: _times(getattr(levels.greeks, name), sign) for name in ("dex", "vex", "chex_day", "chex_hour")
-    }
     return replace(
         snapshot,
         levels=replace(
@@ -227,16 +238,30 @@ def _scaled(snapshot: Snapshot, sign: float, factor: float) -> Snapshot:
             call_gex=_times(levels.call_gex, factor),
             put_gex=_times(levels.put_gex, factor),
             gross_gex=_times(levels.gross_gex, abs(factor)),
-            greeks=GreekTotals(**greeks),
+            greeks=_signed(levels.greeks, sign),
         ),
-        strikes=replace(strikes, call_gex=factor * strikes.call_gex, put_gex=factor * strikes.put_gex),
+        strikes=replace(
+            strikes,
+            call_gex=factor * strikes.call_gex,
+            put_gex=factor * strikes.put_gex,
+            **{name: sign * getattr(strikes, name) for name in GREEKS},
+        ),
         expiries=tuple(
-            replace(row, net_gex=_times(row.net_gex, factor), gross_gex=_times(row.gross_gex, abs(factor)))
+            replace(
+                row,
+                net_gex=_times(row.net_gex, factor),
+                gross_gex=_times(row.gross_gex, abs(factor)),
+                greeks=_signed(row.greeks, sign),
+            )
             for row in snapshot.expiries
         ),
         heatmap=factor * snapshot.heatmap,
         profile_gex=factor * snapshot.profile_gex,
     )
+
+
+def _signed(greeks: GreekTotals, sign: float) -> GreekTotals:
+    return GreekTotals(*(_times(getattr(greeks, name), sign) for name in GREEKS))
 
 
 def _times(value: float | None, factor: float) -> float | None:

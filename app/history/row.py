@@ -17,8 +17,8 @@ from app.gex import Surface, expose
 from app.gex.attribution import Attribution
 from app.gex.levels import walls
 from app.gex.params import Params
-from app.gex.snapshot import ExpirySummary, Snapshot
-from app.history.schema import BUCKETS, OF_ALL_ONLY, SCHEMA
+from app.gex.snapshot import ExpirySummary, GreekTotals, Snapshot
+from app.history.schema import BUCKETS, GREEKS, OF_ALL_ONLY, SCHEMA
 from app.market.calendar import exchange_day
 from app.market.chain import Chain
 
@@ -26,8 +26,12 @@ F64 = NDArray[np.float64]
 
 # The strike x expiry map: so many strikes nearest spot, on so many dates.
 MAP_STRIKES, MAP_DATES = 60, 10
+# Delta, vanna and charm exposure by strike: of so many nearest spot.
+GREEK_STRIKES = 140
 # Exposures are rounded to these parts of the gross: noise below doesn't pack, and nobody can see it.
 RESOLUTION, PROFILE_RESOLUTION = 1e-8, 1e-6
+# The other greeks by strike to these parts of the largest; by expiry, where near dates are small, to so many binary digits.
+GREEK_RESOLUTION, GREEK_DIGITS = 1e-6, 17
 _COUNTS = ("call_oi", "put_oi", "call_volume", "put_volume")
 
 
@@ -95,7 +99,7 @@ def _row(chain: Chain, snapshot: Snapshot, origin: Origin) -> dict[str, Any]:
         **_profile(snapshot),
     }
     if snapshot.params.bucket == "all":
-        return row | _change(origin) | _expiries(snapshot.expiries) | _map(snapshot)
+        return row | _change(origin) | _expiries(snapshot.expiries) | _map(snapshot) | _greeks(snapshot)
     return row | dict.fromkeys(OF_ALL_ONLY)
 
 
@@ -190,7 +194,7 @@ def _expiries(rows: Sequence[ExpirySummary]) -> dict[str, Any]:
 def _map(snapshot: Snapshot) -> dict[str, Any]:
     """Net exposure by strike and date near the money; the dates one after the other."""
     strikes, dates = snapshot.strikes.strike, snapshot.heatmap_expiries[:MAP_DATES]
-    near = _nearest(strikes, snapshot.spot)
+    near = _nearest(strikes, snapshot.spot, MAP_STRIKES)
     return {
         "map_expiry": list(dates),
         "map_strike": strikes[near],
@@ -198,27 +202,50 @@ def _map(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _nearest(strikes: F64, spot: float | None) -> slice:
+def _greeks(snapshot: Snapshot) -> dict[str, Any]:
+    """The dealers' other exposures: by strike near the money, NaN beyond, and by series."""
+    table, totals = snapshot.strikes, [row.greeks for row in snapshot.expiries]
+    near = _nearest(table.strike, snapshot.spot, GREEK_STRIKES)
+    found: dict[str, Any] = {}
+    for name in GREEKS:
+        kept, values = np.full(len(table.strike), np.nan, np.float32), getattr(table, name)[near]
+        kept[near] = _rounded(values, _part(float(np.nanmax(np.abs(values), initial=0.0)), GREEK_RESOLUTION))
+        found[f"strike_{name}"] = kept
+        found[f"expiry_{name}"] = _significant(_column(totals, name))
+    return found
+
+
+def _nearest(strikes: F64, spot: float | None, count: int) -> slice:
     if spot is None or math.isnan(spot) or not len(strikes):
         return slice(0, 0)
     middle = int(np.searchsorted(strikes, spot))
-    first = max(0, min(middle - MAP_STRIKES // 2, len(strikes) - MAP_STRIKES))
-    return slice(first, first + MAP_STRIKES)
+    first = max(0, min(middle - count // 2, len(strikes) - count))
+    return slice(first, first + count)
 
 
-def _column(rows: Sequence[ExpirySummary], name: str) -> F64:
+def _column(rows: Sequence[ExpirySummary | GreekTotals], name: str) -> F64:
     found: list[Any] = [getattr(row, name) for row in rows]
     return np.array([math.nan if value is None else value for value in found], np.float64)
 
 
 def _step(snapshot: Snapshot, resolution: float = RESOLUTION) -> float:
     """What exposures are rounded to, $: a power of two, at most that part of the gross."""
-    gross = snapshot.levels.gross_gex
-    return 2.0 ** math.floor(math.log2(gross * resolution)) if gross else 1.0
+    return _part(snapshot.levels.gross_gex or 0.0, resolution)
+
+
+def _part(whole: float, resolution: float) -> float:
+    return 2.0 ** math.floor(math.log2(whole * resolution)) if whole else 1.0
 
 
 def _rounded(values: F64, step: float) -> NDArray[np.float32]:
     return (np.round(values / step) * step).astype(np.float32) + np.float32(0.0)  # no -0.0
+
+
+def _significant(values: F64) -> NDArray[np.float32]:
+    """Each to GREEK_DIGITS binary digits, whatever its size."""
+    part, power = np.frexp(values)
+    rounded: F64 = np.ldexp(np.round(part * 2.0**GREEK_DIGITS), power - GREEK_DIGITS)
+    return rounded.astype(np.float32)
 
 
 def day_of(key: Key) -> date:

@@ -1,7 +1,8 @@
 """The recorded row as Arrow columns: docs/data.md describes each, with its unit.
 
 One row per (minute, seq, bucket). What is unknown is null; in list columns NaN. Exposures by strike, of the map and of the
-profile are float32, rounded to 1e-8 of the row's gross exposure (the profile: 1e-6).
+profile are float32, rounded to 1e-8 of the row's gross exposure (the profile: 1e-6); the other greeks by strike to 1e-6 of
+the largest, by expiry each to 17 binary digits.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import pyarrow as pa
 
 Recorded = Literal["all", "0dte", "week", "month", "ex_next"]
 BUCKETS: tuple[Recorded, ...] = get_args(Recorded)
-VERSION = 1
+VERSION = 2
+GREEKS = ("dex", "vex", "chex_day", "chex_hour")
 
 _TIME = pa.timestamp("ms", tz="UTC")
 _F64, _F32, _I32 = pa.float64(), pa.float32(), pa.int32()
@@ -78,6 +80,7 @@ STRIKES = {
     "strike_call_volume": pa.list_(_F32),
     "strike_put_volume": pa.list_(_F32),
 }
+STRIKE_GREEKS = {f"strike_{name}": pa.list_(_F32) for name in GREEKS}
 PROFILE = {"profile_low": _F64, "profile_high": _F64, "profile_gex": pa.list_(_F32)}
 EXPIRIES = {
     "expiry": pa.list_(pa.date32()),
@@ -98,15 +101,21 @@ EXPIRIES = {
     "expiry_straddle": pa.list_(_F32),
     "expiry_sigma_move": pa.list_(_F32),
 }
+EXPIRY_GREEKS = {f"expiry_{name}": pa.list_(_F32) for name in GREEKS}
 MAP = {"map_expiry": pa.list_(pa.date32()), "map_strike": pa.list_(_F64), "map_gex": pa.list_(_F32)}
 
 FIELDS: dict[str, Any] = {
-    **KEY, **ORIGIN, **LEVELS, **CHANGE, **QUALITY, **STRIKES, **PROFILE, **EXPIRIES, **MAP,
+    **KEY, **ORIGIN, **LEVELS, **CHANGE, **QUALITY, **STRIKES, **PROFILE, **EXPIRIES, **MAP, **STRIKE_GREEKS,
+    **EXPIRY_GREEKS,
 }  # fmt: skip
 SCHEMA = pa.schema(list(FIELDS.items()), metadata={"gex_history": str(VERSION)})
+# What earlier versions wrote, by version: files and moments of theirs are read as well.
+EARLIER = {1: pa.schema([field for field in SCHEMA if field.name not in {*STRIKE_GREEKS, *EXPIRY_GREEKS}])}
 
 # Not of every bucket: the same for all of them, so written with "all" alone.
-OF_ALL_ONLY = frozenset({*CHANGE, *EXPIRIES, *MAP, "strike_call_volume", "strike_put_volume"})
+OF_ALL_ONLY = frozenset(
+    {*CHANGE, *EXPIRIES, *MAP, *STRIKE_GREEKS, *EXPIRY_GREEKS, "strike_call_volume", "strike_put_volume"}
+)
 SCALARS = tuple(name for name, kind in FIELDS.items() if not pa.types.is_list(kind) or name == "flips")
 _NOISY = [name for name, kind in FIELDS.items() if kind in (_F64, pa.list_(_F32))]
 _STEADY = {

@@ -11,11 +11,12 @@ import pyarrow as pa
 from app.cache.base import Store
 from app.errors import CacheError
 from app.history.row import START, Key
-from app.history.schema import SCHEMA, VERSION
+from app.history.schema import EARLIER, SCHEMA, VERSION
 
 KEPT = 420  # a day of minutes and some crossings
 _AT_ONCE = 40
 _MAGIC = b"GXH%d" % VERSION
+_SCHEMAS = {b"GXH%d" % version: schema for version, schema in {**EARLIER, VERSION: SCHEMA}.items()}
 _LARGEST = 8 * 1024 * 1024
 
 Moments = dict[Key, pa.RecordBatch]
@@ -74,19 +75,33 @@ def encode(batch: pa.RecordBatch) -> bytes:
 
 
 def decode(data: bytes) -> pa.RecordBatch | None:
-    """The moment; None for bytes that are none, which another version of this program or somebody else has written."""
-    if not data.startswith(_MAGIC):
+    """The moment; columns that an earlier version didn't write are null.
+
+    None for bytes that are none, which a later version of this program or somebody else has written.
+    """
+    schema = _SCHEMAS.get(data[: len(_MAGIC)])
+    if schema is None:
         return None
     try:
         size = int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + 4], "little")
         if size > _LARGEST:
             return None
         message = pa.decompress(data[len(_MAGIC) + 4 :], size, codec="zstd")
-        batch = pa.ipc.read_record_batch(message, SCHEMA)
+        batch = pa.ipc.read_record_batch(message, schema)
         batch.validate(full=True)
     except (pa.ArrowException, OSError, ValueError):
         return None
-    return batch if len(batch) else None
+    return _present(batch) if len(batch) else None
+
+
+def _present(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """In the present schema."""
+    have = set(batch.schema.names)
+    columns = [
+        batch.column(field.name) if field.name in have else pa.nulls(len(batch), field.type)
+        for field in SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 def _stream(symbol: str) -> str:

@@ -107,6 +107,31 @@ def test_a_recorded_minute_answers_in_the_place_of_the_present(client: FlaskClie
     assert again.status_code == 304
 
 
+GREEKS = ("dex", "vex", "chex_day", "chex_hour")
+
+
+def test_delta_vanna_and_charm_of_a_recorded_minute_are_numbers_or_null(client: FlaskClient) -> None:
+    truth = expose(fit(chain_at(2)))
+    by_strike = client.get("/api/v1/gex/SPX/strikes?at=2026-10-16T17:02Z").get_json()["strikes"]
+    by_expiry = client.get("/api/v1/gex/SPX/expiries?at=2026-10-16T17:02Z").get_json()["expiries"]
+
+    for at, row in enumerate(by_strike):
+        near = abs(row["strike"] - SPOT) < 200
+        for name in GREEKS:
+            exact = getattr(truth.strikes, name)
+            assert row[name] is not None or not near
+            if row[name] is not None:
+                assert row[name] == pytest.approx(exact[at], abs=2e-6 * abs(exact).max())
+    assert by_strike[0]["dex"] is by_strike[-1]["vex"] is None  # far from spot they aren't recorded
+    for row, series in zip(by_expiry, truth.expiries, strict=True):
+        exact = [getattr(series.greeks, name) for name in GREEKS]
+        assert [row[name] for name in GREEKS] == [
+            None if value is None else pytest.approx(value, rel=1e-5) for value in exact
+        ]
+    bucket = client.get("/api/v1/gex/SPX/strikes?at=2026-10-16T17:02Z&expiries=0dte").get_json()["strikes"]
+    assert {row["dex"] for row in bucket} == {None}
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [
