@@ -27,7 +27,8 @@
     const node = part("article", "member", "");
     const head = part("h2", "", "");
     const link = part("a", "", member.symbol);
-    link.href = `/gex/${encodeURIComponent(member.symbol.replace("/", "."))}`;
+    const then = member.past ? `?at=${gex.past.text(member.past.at)}` : "";
+    link.href = `/gex/${encodeURIComponent(member.symbol.replace("/", "."))}${then}`;
     head.append(link, part("span", "state", ""));
     node.append(head, ...(member.why ? [part("p", "why", member.why)] : figures(member)));
     return node;

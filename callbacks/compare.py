@@ -9,10 +9,10 @@ from typing import Any
 from app.cache.results import Result, Results
 from app.errors import GexError
 from callbacks.facts import facts_of
-from components.compare import Member, apart, partners
+from components.compare import Member, partners
 from components.facts import Crop
 from components.state import PageState
-from components.together import together
+from components.together import compared
 
 Followed = Callable[[], list[str]]
 
@@ -24,14 +24,14 @@ def others(results: Results, symbol: str, state: PageState, followed: list[str])
 
 def _member(results: Results, symbol: str, state: PageState, followed: list[str]) -> tuple[Member, str]:
     if symbol not in followed:
-        return Member(symbol, None, "It is not followed here."), "-"
+        return Member(symbol, None, why="It is not followed here."), "-"
     try:
         found = results.get(symbol, state.params)
     except GexError as error:
-        return Member(symbol, None, str(error)), "!"
+        return Member(symbol, None, why=str(error)), "!"
     if found is None:
-        return Member(symbol, None, "No option chain of it has been read yet."), "-"
-    return Member(symbol, facts_of(found)), found.etag
+        return Member(symbol, None, why="No option chain of it has been read yet."), "-"
+    return Member.of(facts_of(found)), found.etag
 
 
 def etag(result: Result, found: list[tuple[Member, str]]) -> str:
@@ -44,13 +44,4 @@ def parts(
     result: Result, found: list[tuple[Member, str]], state: PageState, crop: Crop | None
 ) -> dict[str, Any]:
     """What the comparison adds to, or puts in place of, the answer for the page's own symbol."""
-    facts = facts_of(result)
-    members = [Member(facts.chain.symbol, facts), *(member for member, _ in found)]
-    if state.join == "together":
-        summed = together(members, crop or state.price_range)
-        if summed is not None:
-            return {"plain": None, "rows": None, **summed}
-        return apart(members) | {
-            "note": "Only an index and its funds can be added up; these stand side by side."
-        }
-    return apart(members)
+    return compared([Member.of(facts_of(result)), *(member for member, _ in found)], state, crop)

@@ -63,7 +63,7 @@ class Desk:
         self.chainless: dict[str, Callable[[], dict[str, Any]]] = {}
         if alerts is not None:
             self.chainless["status"] = Bureau(results, alerts, followed, sessions).view
-        self.past = Past(history) if history is not None else None
+        self.past = Past(history, followed=followed) if history is not None else None
         self._trail = Trail(results.store, history)
         self._pictures: Latest[dict[str, Any]] = Latest(_PICTURES_KEPT)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
 
-from app.errors import HistoryError
+from app.errors import GexError, HistoryError
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
 from app.history.moment import Moment
@@ -22,10 +22,12 @@ from app.history.tracks import track_of
 from app.market.calendar import exchange_day, to_ms
 from app.trail import Point, point
 from app.viewing import require_seen
+from callbacks.compare import Followed
 from callbacks.request import LiveRequest
 from components import time_view
 from components.changes import changes
-from components.past import NOTHING_THEN, past_answer, unrecorded
+from components.compare import Member, partners
+from components.past import NOTHING_THEN, member_at, past_answer, unrecorded
 from components.state import PageState
 
 T = TypeVar("T")
@@ -41,11 +43,15 @@ class Past:
     Args:
         history: the reader.
         now_s: seconds since the epoch: only a day that is still going on is shown as the present.
+        followed: the symbols that the visitor may compare with.
     """
 
-    def __init__(self, history: History, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, history: History, now_s: Callable[[], float] = time.time, followed: Followed = list
+    ) -> None:
         self._history = history
         self._now_s = now_s
+        self._followed = followed
         self._lock = threading.Lock()
         self._held: OrderedDict[Any, tuple[float, Any]] = OrderedDict()
 
@@ -64,10 +70,12 @@ class Past:
         )
         if moment is None:
             return _worded(symbol, NOTHING_THEN, bar, request)
-        etag = _digest("past", symbol, moment.key, moment.snapshot.as_of_ms, bar)
+        members = self._members(moment, state) if state.view == "compare" else []
+        shown = [(one.symbol, one.why, one.card.get("as_of")) for one in members]
+        etag = _digest("past", symbol, moment.key, moment.snapshot.as_of_ms, bar, shown)
         if request.have == etag:
             return None
-        made = past_answer(moment.snapshot, state, request.crop)
+        made = past_answer(moment.snapshot, state, request.crop, members)
         moved = self._changes(moment.snapshot, state.params)
         return {
             **made,
@@ -78,6 +86,28 @@ class Past:
             "etag": etag,
             "seq": request.seq,
         }
+
+    def _members(self, moment: Moment, state: PageState) -> list[Member]:
+        """Who is compared, the page's own symbol first: each from its row of the very same minute, or none."""
+        symbol, followed = moment.snapshot.symbol, self._followed()
+        others = partners(symbol, state.others, followed)
+        at = moment.key.slot_ms
+        return [member_at(moment), *(self._member(name, at, state.params, followed) for name in others)]
+
+    def _member(self, symbol: str, at_ms: int, params: Params, followed: list[str]) -> Member:
+        try:
+            require_seen(symbol)
+            found = self._recently(
+                ("exactly", symbol, at_ms, params),
+                lambda: self._history.at(symbol, at_ms, params, within_ms=0),
+            )
+            if found is not None:
+                return member_at(found)
+            known = symbol in followed or bool(self._days(symbol))
+        except GexError as error:
+            return Member(symbol, None, why=str(error))
+        why = "Nothing was recorded of it at this minute." if known else "It is not followed here."
+        return Member(symbol, None, why=why)
 
     def _bar(self, symbol: str, at_ms: int) -> dict[str, Any]:
         """What the slider needs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,11 +47,22 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Member:
-    """One symbol of a comparison: its facts, or in words why there are none."""
+    """One symbol of a comparison: its snapshot, or in words why there is none.
+
+    Attributes:
+        card: whose moment it is and when, and its levels, as an answer about this symbol alone has them.
+    """
 
     symbol: str
-    facts: Facts | None
+    snapshot: Snapshot | None
+    card: Parts = field(default_factory=dict)
     why: str = ""
+
+    @classmethod
+    def of(cls, facts: Facts) -> Member:
+        """The present of one symbol."""
+        card = {**strip.times(facts), "levels": strip.levels(facts)}
+        return cls(facts.chain.symbol, facts.snapshot, card)
 
 
 def partners(symbol: str, chosen: Iterable[str], followed: Iterable[str]) -> tuple[str, ...]:
@@ -73,20 +84,20 @@ def related(symbols: Iterable[str]) -> bool:
 def alone(facts: Facts, state: PageState, crop: Crop) -> Parts:
     """A comparison before its other members are known."""
     del state, crop
-    return apart([Member(facts.chain.symbol, facts)])
+    return apart([Member.of(facts)])
 
 
 def apart(members: Iterable[Member]) -> Parts:
     """A small ladder for each, on its own price axis."""
     shown = list(members)
     told = [
-        (one.facts, found) for one in shown if one.facts and (found := suggested_range(one.facts.snapshot))
+        (one.snapshot, found) for one in shown if one.snapshot and (found := suggested_range(one.snapshot))
     ]
-    panels = [_ladder(facts, found, number) for number, (facts, found) in enumerate(told, 1)]
+    panels = [_ladder(snapshot, found, number) for number, (snapshot, found) in enumerate(told, 1)]
     return {**beside(shown), "plain": plain("compare", (max(len(panels), 1), 1), panels)}
 
 
-def beside(members: list[Member]) -> Parts:
+def beside(members: Iterable[Member]) -> Parts:
     """A card for each member, and the same as a table."""
     cards = [_card(one) for one in members]
     rows = [_row(card) for card in cards if "levels" in card]
@@ -94,9 +105,7 @@ def beside(members: list[Member]) -> Parts:
 
 
 def _card(member: Member) -> dict[str, Any]:
-    if member.facts is None:
-        return {"symbol": member.symbol, "why": member.why}
-    return {**strip.times(member.facts), "levels": strip.levels(member.facts)}
+    return {"symbol": member.symbol, "why": member.why} if member.snapshot is None else member.card
 
 
 def _row(card: dict[str, Any]) -> dict[str, Any]:
@@ -121,8 +130,7 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     return f"{'; '.join(said)}."
 
 
-def _ladder(facts: Facts, found: Crop, number: int) -> Panel:
-    snapshot = facts.snapshot
+def _ladder(snapshot: Snapshot, found: Crop, number: int) -> Panel:
     table = snapshot.strikes
     rows = within(table.strike, padded(found, 0.05))
     net = table.net_gex[rows]

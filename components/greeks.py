@@ -39,19 +39,18 @@ def view(facts: Facts, state: PageState, crop: Crop) -> Parts:
     found = kinds(snapshot)
     if state.by == "expiry":
         rows = by_date(snapshot)
-        drawn = plain("greeks_by_expiry", *_bars(found, rows, snapshot))
         return {
             "columns": "greeks_by_expiry",
             "rows": rows,
-            "plain": drawn,
-            "summary": _summary(found, snapshot),
+            "plain": plain("greeks_by_expiry", *_bars(found, rows, snapshot)),
+            "summary": totals_in_words(snapshot),
         }
     return price_axis.begun(snapshot, crop) | {"columns": "greeks"} | _ladders(found, snapshot, crop)
 
 
 def kinds(snapshot: Snapshot) -> tuple[Kind, ...]:
     """The kinds that these expiries have: none by the hour where nothing expires today, none by the day where all does."""
-    days, today = snapshot.heatmap_expiries, exchange_day(snapshot.as_of_ms)
+    days, today = _dates(snapshot), exchange_day(snapshot.as_of_ms)
     hour = (HOUR,) if today in days else ()
     day = (DAY,) if any(each != today for each in days) or not hour else ()
     return (DEX, VEX, *hour, *day)
@@ -61,12 +60,16 @@ def by_date(snapshot: Snapshot) -> list[dict[str, Any]]:
     """A row for each date, $; `chex_hour` only for today's, `chex_day` only for the others. None where unknown."""
     today = exchange_day(snapshot.as_of_ms)
     rows = []
-    for day in snapshot.heatmap_expiries:
+    for day in _dates(snapshot):
         series = [row.greeks for row in snapshot.expiries if row.expiry == day]
         charm = "chex_hour" if day == today else "chex_day"
         sums = {name: _sum(series, name) for name in ("dex", "vex", charm)}
         rows.append({"expiry": day.isoformat(), "today": day == today, **sums})
     return rows
+
+
+def _dates(snapshot: Snapshot) -> list[date]:
+    return sorted({row.expiry for row in snapshot.expiries})
 
 
 def _sum(series: list[GreekTotals], name: str) -> float | None:
@@ -138,9 +141,10 @@ def signed_bars(names: list[str], value: F64, unit: str) -> list[Trace]:
     ]
 
 
-def _summary(found: tuple[Kind, ...], snapshot: Snapshot) -> str:
+def totals_in_words(snapshot: Snapshot) -> str:
+    """What all strikes and dates add up to, in a sentence."""
     said = []
-    for kind in found:
+    for kind in kinds(snapshot):
         total = known(getattr(snapshot.levels.greeks, kind.id))
         words = "unknown" if total is None else figures.words_of(total)
         said.append(" ".join(filter(None, (kind.name, words, kind.per))))

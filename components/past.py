@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from app.gex.params import Params
-from app.gex.snapshot import Snapshot
+from app.gex.snapshot import GreekTotals, Snapshot
 from app.gex.surface import Surface
+from app.history.moment import Moment
+from app.market.calendar import exchange_day
 from app.market.chain import Chain
-from components import expiries, panels, surfaces, volatility
+from components import expiries, greeks, panels, surfaces, volatility
 from components.answer import quality
 from components.axis import padded, suggested_range
+from components.compare import Member
 from components.facts import Crop, Facts, Parts
 from components.state import PageState, View
 from components.strip import levels_of
+from components.together import compared
 
 Make = Callable[[Facts, PageState, Crop], Parts]
 
 _PRESENT = "Go back to live (L) to see it."
-NOT_RECORDED: dict[View, str] = {
-    "greeks": "Delta, vanna and charm exposure by strike aren't recorded; their totals are, and REST has them.",
-    "compare": "Comparisons show the present only.",
-}
-
-
 NOTHING_THEN = (
     "Nothing was recorded at this minute. The arrows (, and .) go to the recorded minutes beside it."
 )
@@ -41,10 +39,15 @@ def unrecorded(params: Params) -> str:
     return ""
 
 
-def past_answer(snapshot: Snapshot, state: PageState, crop: Crop | None = None) -> dict[str, Any]:
+def past_answer(
+    snapshot: Snapshot, state: PageState, crop: Crop | None = None, members: Sequence[Member] = ()
+) -> dict[str, Any]:
     """What one view shows of a recorded moment, JSON-ready.
 
     What the record doesn't hold is in no part of it: `words` says so in its place.
+
+    Args:
+        members: the symbols that Compare shows, this one first, at the same minute.
     """
     told = {"status": "ok", **times(snapshot), "levels": levels_of(snapshot), "quality": quality(snapshot)}
     shown = suggested_range(snapshot)
@@ -52,7 +55,10 @@ def past_answer(snapshot: Snapshot, state: PageState, crop: Crop | None = None) 
     if shown is None or why:
         return told | {"words": why or "The recorded moment holds no strike under this choice."}
     wanted = crop or padded(state.price_range or shown)
-    parts = _PARTS[state.view](_facts(snapshot), state, wanted)
+    if state.view == "compare":
+        parts = compared(members, state, crop)
+    else:
+        parts = _PARTS[state.view](_facts(snapshot), state, wanted)
     return told | {"range": list(shown), "crop": list(wanted), **parts}
 
 
@@ -73,8 +79,8 @@ def times(snapshot: Snapshot) -> dict[str, Any]:
 
 def _missing(snapshot: Snapshot, state: PageState) -> str:
     """Why this view can't stand in the past; nothing where it can."""
-    if state.view in NOT_RECORDED:
-        return f"{NOT_RECORDED[state.view]} {_PRESENT}"
+    if state.view == "greeks" and (why := _without_greeks(snapshot, state)):
+        return f"{why} {_PRESENT}"
     if state.view == "surface" and state.measure != "gex":
         return f"By strike and date only gamma exposure is recorded. Choose GEX. {_PRESENT}"
     if state.view == "surface" and not snapshot.heatmap.size:
@@ -82,6 +88,45 @@ def _missing(snapshot: Snapshot, state: PageState) -> str:
     if state.view == "profile" and not len(snapshot.profile_spot):
         return f"The recorded profile can't be turned to this convention. {_PRESENT}"
     return ""
+
+
+def _without_greeks(snapshot: Snapshot, state: PageState) -> str:
+    """Why delta, vanna and charm exposure can't be drawn; nothing where they can."""
+    if state.by == "expiry":
+        there = any(row.greeks != GreekTotals() for row in snapshot.expiries)
+    else:
+        there = len(snapshot.strikes.dex) > 0
+    if there:
+        return ""
+    if state.params.side == "long":
+        return "The recorded sums of calls and puts can't be turned to this convention."
+    if state.by == "strike" and state.params.bucket != "all":
+        return "By strike, delta, vanna and charm exposure are recorded of all expiries together. Choose All, or by expiry."
+    return (
+        f"Delta, vanna and charm exposure by {state.by} aren't recorded of this minute, their totals are. "
+        f"{greeks.totals_in_words(snapshot)}"
+    )
+
+
+def _greeks(facts: Facts, state: PageState, crop: Crop) -> Parts:
+    """The same as live; by strike with the range that is recorded."""
+    parts, table = greeks.view(facts, state, crop), facts.snapshot.strikes
+    held = table.strike[np.isfinite(table.dex) | np.isfinite(table.vex)] if len(table.dex) else table.dex
+    if state.by == "expiry" or not len(held):
+        return parts
+    note = (
+        f"By strike these are recorded from {held[0]:,.10g} to {held[-1]:,.10g}, near spot. Strikes beyond are unknown, "
+        "not zero; the totals are of all."
+    )
+    return parts | {"note": note}
+
+
+def member_at(moment: Moment) -> Member:
+    """One symbol of a comparison at a recorded minute."""
+    snapshot, slot_ms = moment.snapshot, moment.key.slot_ms
+    card = {**times(snapshot), "source": moment.source, "delayed": moment.delayed}
+    card |= {"levels": levels_of(snapshot), "past": {"at": slot_ms, "day": exchange_day(slot_ms).isoformat()}}
+    return Member(snapshot.symbol, snapshot, card)
 
 
 def _overview(facts: Facts, state: PageState, crop: Crop) -> Parts:
@@ -101,6 +146,7 @@ _PARTS: dict[View, Make] = {
     "strikes": panels.strikes,
     "surface": surfaces.surface,
     "profile": panels.profile,
+    "greeks": _greeks,
     "expiries": expiries.view,
     "volatility": lambda facts, _state, _crop: volatility.recorded(facts.snapshot),
 }

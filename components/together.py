@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.snapshot import F64, Snapshot
 from components import figures
 from components.axis import padded, suggested_range
-from components.compare import Member, beside, related
+from components.compare import Member, apart, beside, related
 from components.encode import typed
 from components.facts import Crop, Parts
 from components.panels import panel, smooth, within
+from components.state import PageState
 
 _COUNTS = ("call_oi", "put_oi", "call_volume", "put_volume")
 
@@ -44,9 +46,22 @@ class Sum:
     net_gex: float | None
 
 
-def together(members: list[Member], crop: Crop | None) -> Parts | None:
+def compared(members: Sequence[Member], state: PageState, crop: Crop | None) -> Parts:
+    """The members as the reader wants them: side by side, or added up where that means something."""
+    if state.join != "together":
+        return apart(members)
+    summed = together(members, crop or state.price_range)
+    if summed is not None:
+        return {"plain": None, "rows": None, **summed}
+    why = "Only an index and its funds can be added up; these stand side by side."
+    if len(members) > 1 and related(one.symbol for one in members):
+        why = "Nothing is added up: only one of these symbols has numbers, or the first has none."
+    return apart(members) | {"note": why}
+
+
+def together(members: Sequence[Member], crop: Crop | None) -> Parts | None:
     """The sum on one price axis; None where the members have no index in common, or too few have a price."""
-    told = [one.facts.snapshot for one in members if one.facts and one.facts.snapshot.spot]
+    told = [one.snapshot for one in members if one.snapshot and one.snapshot.spot]
     if len(told) < 2 or told[0].symbol != members[0].symbol or not related(one.symbol for one in told):
         return None
     found, base = added(told), told[0]
@@ -179,7 +194,7 @@ def _note(told: list[Snapshot]) -> str:
     base = told[0]
     said = [f"1 {one.symbol} = {scales(one, base)[0]:,.4g} {base.symbol}" for one in told[1:]]
     return (
-        f"Prices of the others are scaled by the ratio of the spots now: {', '.join(said)}. Each of their strikes counts at "
+        f"Prices of the others are scaled by the ratio of the spots: {', '.join(said)}. Each of their strikes counts at "
         f"the nearest strike of {base.symbol}."
     )
 

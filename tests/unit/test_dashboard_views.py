@@ -175,9 +175,9 @@ def test_dollars_per_point_count_points_of_the_index(chain: Chain) -> None:
 
 
 def test_only_one_index_s_underlyings_are_added_up(chain: Chain) -> None:
-    spx, qqq = Member("SPX", facts_of(chain)), Member("QQQ", facts_of(fund(chain, "QQQ", 0.1)))
+    spx, qqq = Member.of(facts_of(chain)), Member.of(facts_of(fund(chain, "QQQ", 0.1)))
     assert together([spx, qqq], None) is None
-    spy = Member("SPY", facts_of(fund(chain, "SPY", 0.1)))
+    spy = Member.of(facts_of(fund(chain, "SPY", 0.1)))
     summed = together([spx, spy], None)
     assert summed
     assert "1 SPY = 10 SPX" in summed["note"]
@@ -185,7 +185,7 @@ def test_only_one_index_s_underlyings_are_added_up(chain: Chain) -> None:
 
 
 def test_a_member_without_a_chain_says_why(facts: Facts) -> None:
-    sent = apart([Member("SPX", facts), Member("SPY", None, "No option chain of it has been read yet.")])
+    sent = apart([Member.of(facts), Member("SPY", None, why="No option chain of it has been read yet.")])
     assert sent["beside"][1] == {"symbol": "SPY", "why": "No option chain of it has been read yet."}
     assert [panel["id"] for panel in sent["plain"]["panels"]] == ["SPX"]
     assert [row["symbol"] for row in sent["rows"]] == ["SPX"]
