@@ -96,6 +96,8 @@ def _add_contracts(parts: Parts, snapshot: Snapshot, rows: Bools) -> None:
         ("x2", "oi", "open interest", table.call_oi, table.put_oi),
         ("x3", "volume", "volume", table.call_volume, table.put_volume),
     ):
+        if not (np.isfinite(calls).any() or np.isfinite(puts).any()):
+            continue  # an empty panel would read as none
         title = f"{name.capitalize()}, contracts: puts left, calls right"
         parts["panels"].append(panel(part, title, axis, 27))
         parts["traces"] += figures.mirrored(part, name, table.strike[rows], calls[rows], puts[rows], axis)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.gex.params import Params
-from app.gex.snapshot import GreekTotals, Snapshot
+from app.gex.snapshot import F64, GreekTotals, Snapshot
 from app.gex.surface import Surface
 from app.history.moment import Moment
 from app.market.calendar import exchange_day
@@ -24,6 +25,7 @@ from components.together import compared
 
 Make = Callable[[Facts, PageState, Crop], Parts]
 
+_BEYOND = "What lies beyond is unknown, not zero."
 _PRESENT = "Go back to live (L) to see it."
 NOTHING_THEN = (
     "Nothing was recorded at this minute. The arrows (, and .) go to the recorded minutes beside it."
@@ -101,7 +103,7 @@ def _without_greeks(snapshot: Snapshot, state: PageState) -> str:
     if state.params.side == "long":
         return "The recorded sums of calls and puts can't be turned to this convention."
     if state.by == "strike" and state.params.bucket != "all":
-        return "By strike, delta, vanna and charm exposure are recorded of all expiries together. Choose All, or by expiry."
+        return "By strike, delta, vanna and charm exposure are recorded of all expiries together. Choose All or By expiry."
     return (
         f"Delta, vanna and charm exposure by {state.by} aren't recorded of this minute, their totals are. "
         f"{greeks.totals_in_words(snapshot)}"
@@ -111,14 +113,9 @@ def _without_greeks(snapshot: Snapshot, state: PageState) -> str:
 def _greeks(facts: Facts, state: PageState, crop: Crop) -> Parts:
     """The same as live; by strike with the range that is recorded."""
     parts, table = greeks.view(facts, state, crop), facts.snapshot.strikes
-    held = table.strike[np.isfinite(table.dex) | np.isfinite(table.vex)] if len(table.dex) else table.dex
-    if state.by == "expiry" or not len(held):
+    if state.by == "expiry" or not (reach := _reach(table.strike, np.isfinite(table.dex))):
         return parts
-    note = (
-        f"By strike these are recorded from {held[0]:,.10g} to {held[-1]:,.10g}, near spot. Strikes beyond are unknown, "
-        "not zero; the totals are of all."
-    )
-    return parts | {"note": note}
+    return parts | {"note": f"Recorded are strikes {reach}. {_BEYOND} Totals are of all strikes."}
 
 
 def member_at(moment: Moment) -> Member:
@@ -138,14 +135,46 @@ def _overview(facts: Facts, state: PageState, crop: Crop) -> Parts:
         panels.add_profile(parts, snapshot, crop, state)
     if np.isfinite(snapshot.heatmap).any():
         surfaces.add_overview(parts, facts, crop)
-    return parts
+    return parts | {"note": _of_map(snapshot)}
+
+
+def _strikes(facts: Facts, state: PageState, crop: Crop) -> Parts:
+    """The same as live; volume where it is recorded."""
+    parts = panels.strikes(facts, state, crop)
+    if state.params.bucket == "all":
+        return parts
+    return parts | {"note": "Volume by strike is recorded of all expiries together: choose All to see it."}
+
+
+def _surface(facts: Facts, state: PageState, crop: Crop) -> Parts:
+    return surfaces.surface(facts, state, crop) | {"note": _of_map(facts.snapshot)}
+
+
+def _profile(facts: Facts, state: PageState, crop: Crop) -> Parts:
+    note = "What each group of expiries adds to the profile isn't recorded."
+    return panels.profile(facts, state, crop) | {"note": note}
+
+
+def _of_map(snapshot: Snapshot) -> str:
+    """How far the recorded map of strike by date reaches."""
+    reach = _reach(snapshot.strikes.strike, np.asarray(np.isfinite(snapshot.heatmap).any(axis=0)))
+    if not reach:
+        return "There is no recorded map of strike by date for this choice."
+    every = len({row.expiry for row in snapshot.expiries})
+    return f"Recorded by strike and date are strikes {reach} on {len(snapshot.heatmap)} of {every} dates. {_BEYOND}"
+
+
+def _reach(strike: F64, known: NDArray[np.bool_]) -> str:
+    """From where to where something is known, in words; nothing where it is nowhere."""
+    held = strike[known] if len(known) else known
+    return f"from {held[0]:,.10g} to {held[-1]:,.10g}" if len(held) else ""
 
 
 _PARTS: dict[View, Make] = {
     "overview": _overview,
-    "strikes": panels.strikes,
-    "surface": surfaces.surface,
-    "profile": panels.profile,
+    "strikes": _strikes,
+    "surface": _surface,
+    "profile": _profile,
     "greeks": _greeks,
     "expiries": expiries.view,
     "volatility": lambda facts, _state, _crop: volatility.recorded(facts.snapshot),

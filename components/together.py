@@ -55,7 +55,8 @@ def compared(members: Sequence[Member], state: PageState, crop: Crop | None) -> 
         return {"plain": None, "rows": None, **summed}
     why = "Only an index and its funds can be added up; these stand side by side."
     if len(members) > 1 and related(one.symbol for one in members):
-        why = "Nothing is added up: only one of these symbols has numbers, or the first has none."
+        without = [one.symbol for one in members if one.snapshot is None or not one.snapshot.spot]
+        why = f"Nothing is added up: there are no numbers of {', '.join(without)}."
     return apart(members) | {"note": why}
 
 

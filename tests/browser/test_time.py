@@ -103,14 +103,47 @@ def test_one_steps_through_the_past_and_back_to_the_present(
 def test_a_past_address_opens_as_the_past_on_every_view(page: Page, remember: Callable[[int], int]) -> None:
     at = remember(MINUTES)
     word = page.run(f"return new Date({at}).toISOString().slice(0, 16) + 'Z'")
-    for view in ("overview", "strikes", "surface", "profile", "volatility", "expiries", "time"):
+    views = ("overview", "strikes", "surface", "profile", "greeks", "volatility", "expiries", "time", "compare")
+    for view in views:
         page.open(f"/gex/SPX?view={view}&at={word}")
         eventually(lambda: page.state() == "past", 20, f"{view} is shown as the past")
         eventually(lambda: page.run("return document.getElementById('page').dataset.drawn") == "true", 20)
         assert not page.browser.find_element("#past").get_attribute("hidden")
-    for view in ("greeks", "compare"):
-        page.open(f"/gex/SPX?view={view}&at={word}")
-        eventually(lambda: "(L)" in page.text("#notice"), 20, f"{view} says what isn't recorded")
+        assert not page.text("#notice")
+    assert page.errors() == []
+
+
+def test_compared_symbols_are_recorded_or_say_that_they_are_not(
+    page: Page, remember: Callable[[int], int]
+) -> None:
+    at = remember(MINUTES)
+    word = page.run(f"return new Date({at}).toISOString().slice(0, 16) + 'Z'")
+    page.open(f"/gex/SPX?view=compare&with=SPY&at={word}")
+    eventually(lambda: "Recorded" in page.text("#beside"), 20)
+    own, other = page.browser.find_elements("#beside .member")
+    assert f"{page.desk.chain.spot + MINUTES:,.2f}" in own.text
+    assert own.find_element("css selector", "a").get_attribute("href").endswith(f"/gex/SPX?at={word}")
+    assert "Nothing was recorded of it at this minute" in other.text
+    assert "Live" not in page.text("#beside")
+    assert page.errors() == []
+
+
+def test_greeks_of_a_past_minute_have_a_table_with_gaps_where_nothing_is_recorded(
+    page: Page, remember: Callable[[int], int]
+) -> None:
+    at = remember(MINUTES)
+    word = page.run(f"return new Date({at}).toISOString().slice(0, 16) + 'Z'")
+    page.open(f"/gex/SPX?view=greeks&range=3000,6000&at={word}")
+    eventually(lambda: "Recorded are strikes from" in page.text("#note"), 20)
+    page.run("document.querySelector('[data-export=table]').click()")
+    eventually(lambda: len(page.browser.find_elements("#table-box tbody tr")) > 150, 10)
+    rows = page.run(
+        "return [...document.querySelectorAll('#table-box tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+    dex = {row[0]: row[2] for row in rows}
+    assert dex["3,000"] == "–"
+    assert dex["4,700"] not in ("–", "0")
+    assert "not live" in page.run("return document.getElementById('summary').textContent")
     assert page.errors() == []
 
 
