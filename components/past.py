@@ -161,7 +161,7 @@ def _of_map(snapshot: Snapshot) -> str:
     if not reach:
         return "There is no recorded map of strike by date for this choice."
     every = len({row.expiry for row in snapshot.expiries})
-    return f"Recorded by strike and date are strikes {reach} on {len(snapshot.heatmap)} of {every} dates. {_BEYOND}"
+    return f"The recorded map holds strikes {reach} on {len(snapshot.heatmap)} of {every} dates. {_BEYOND}"
 
 
 def _reach(strike: F64, known: NDArray[np.bool_]) -> str:

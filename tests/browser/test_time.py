@@ -138,7 +138,8 @@ def test_greeks_of_a_past_minute_have_a_table_with_gaps_where_nothing_is_recorde
     page.run("document.querySelector('[data-export=table]').click()")
     eventually(lambda: len(page.browser.find_elements("#table-box tbody tr")) > 150, 10)
     rows = page.run(
-        "return [...document.querySelectorAll('#table-box tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText))"
+        "return [...document.querySelectorAll('#table-box tbody tr')]"
+        ".map((row) => [...row.cells].map((cell) => cell.innerText))"
     )
     dex = {row[0]: row[2] for row in rows}
     assert dex["3,000"] == "–"
