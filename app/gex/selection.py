@@ -59,6 +59,15 @@ def chosen_series(surface: Surface, params: Params) -> Bools:
 
 def buckets(surface: Surface) -> I64:
     """How far each series' date is, shape (s,), ascending: positions in BUCKETS."""
-    today = surface.today
-    ends = [day.toordinal() for day in (today, _friday(today), today + _MONTH)]
+    ends = [day.toordinal() for day in _ends(surface.today)]
     return np.searchsorted(ends, surface.layout.ordinals)
+
+
+def bucket_of(day: date, today: date) -> BucketName:
+    """How far one date is."""
+    return BUCKETS[sum(day > end for end in _ends(today))]
+
+
+def _ends(today: date) -> tuple[date, date, date]:
+    """The last date of each bucket but the last one, which has none."""
+    return today, _friday(today), today + _MONTH

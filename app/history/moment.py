@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -14,8 +15,17 @@ from numpy.typing import NDArray
 from app.errors import HistoryError
 from app.gex.levels import walls
 from app.gex.params import Params
-from app.gex.selection import bucket_dates
-from app.gex.snapshot import ExpirySummary, GreekTotals, Levels, QualityCounts, Snapshot, StrikeTable
+from app.gex.selection import BUCKETS as DISTANCES
+from app.gex.selection import bucket_dates, bucket_of
+from app.gex.snapshot import (
+    BucketSummary,
+    ExpirySummary,
+    GreekTotals,
+    Levels,
+    QualityCounts,
+    Snapshot,
+    StrikeTable,
+)
 from app.history.row import Key
 from app.history.schema import BUCKETS, GREEKS
 from app.market.calendar import exchange_day, to_ms
@@ -70,6 +80,7 @@ def moment_of(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: 
     """
     require_recorded(params)
     snapshot = _turned(_naive(symbol, row, of_all, params), row, params)
+    snapshot = replace(snapshot, buckets=_buckets(snapshot))
     return Moment(
         key=Key(to_ms(row["minute"]), row["seq"]),
         snapshot=snapshot,
@@ -159,6 +170,37 @@ def _series_greeks(row: dict[str, Any]) -> list[GreekTotals]:
     nothing = [None] * len(row["expiry"] or ())
     columns = [[_known(value) for value in row[f"expiry_{name}"] or nothing] for name in GREEKS]
     return [GreekTotals(*values) for values in zip(*columns, strict=True)]
+
+
+def _buckets(snapshot: Snapshot) -> tuple[BucketSummary, ...]:
+    """The series added up by how far they are. What calls and puts add to it apart isn't recorded."""
+    today, found = exchange_day(snapshot.as_of_ms), []
+    for name in DISTANCES:
+        rows = [row for row in snapshot.expiries if bucket_of(row.expiry, today) == name]
+        if rows:
+            greeks = GreekTotals(*(_sum(getattr(row.greeks, kind) for row in rows) for kind in GREEKS))
+            found.append(
+                BucketSummary(
+                    name=name,
+                    first=min(row.expiry for row in rows),
+                    last=max(row.expiry for row in rows),
+                    call_gex=None,
+                    put_gex=None,
+                    net_gex=_sum(row.net_gex for row in rows),
+                    gross_gex=_sum(row.gross_gex for row in rows),
+                    greeks=greeks,
+                    open_interest=_sum(row.open_interest for row in rows),
+                    contracts=sum(row.contracts for row in rows),
+                    used=sum(row.used for row in rows),
+                )
+            )
+    return tuple(found)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """Of those that are known; None where none is."""
+    told = [value for value in values if value is not None]
+    return sum(told) if told else None
 
 
 def _heatmap(row: dict[str, Any], strike: F64, dates: list[date]) -> F64:

@@ -103,7 +103,17 @@ def test_one_steps_through_the_past_and_back_to_the_present(
 def test_a_past_address_opens_as_the_past_on_every_view(page: Page, remember: Callable[[int], int]) -> None:
     at = remember(MINUTES)
     word = page.run(f"return new Date({at}).toISOString().slice(0, 16) + 'Z'")
-    views = ("overview", "strikes", "surface", "profile", "greeks", "volatility", "expiries", "time", "compare")
+    views = (
+        "overview",
+        "strikes",
+        "surface",
+        "profile",
+        "greeks",
+        "volatility",
+        "expiries",
+        "time",
+        "compare",
+    )
     for view in views:
         page.open(f"/gex/SPX?view={view}&at={word}")
         eventually(lambda: page.state() == "past", 20, f"{view} is shown as the past")

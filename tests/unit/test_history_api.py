@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pytest
@@ -130,6 +131,29 @@ def test_delta_vanna_and_charm_of_a_recorded_minute_are_numbers_or_null(client: 
         ]
     bucket = client.get("/api/v1/gex/SPX/strikes?at=2026-10-16T17:02Z&expiries=0dte").get_json()["strikes"]
     assert {row["dex"] for row in bucket} == {None}
+
+
+@pytest.mark.parametrize("expiries", ["all", "month"])
+def test_groups_of_expiries_of_a_recorded_minute_are_those_of_the_present(
+    client: FlaskClient, expiries: Literal["all", "month"]
+) -> None:
+    truth = expose(fit(chain_at(2)), Params(bucket=expiries)).buckets
+    body = client.get(f"/api/v1/gex/SPX?at=2026-10-16T17:02Z&expiries={expiries}").get_json()["buckets"]
+
+    assert len(truth) > 0
+    assert [row["bucket"] for row in body] == [bucket.name for bucket in truth]
+    for row, bucket in zip(body, truth, strict=True):
+        assert (row["first_expiry"], row["last_expiry"]) == (
+            bucket.first.isoformat(),
+            bucket.last.isoformat(),
+        )
+        assert (row["contracts"], row["used"]) == (bucket.contracts, bucket.used)
+        assert row["call_gex"] is row["put_gex"] is None  # not recorded of a group
+        for name in ("net_gex", "gross_gex", "open_interest"):
+            assert row[name] == pytest.approx(getattr(bucket, name), rel=1e-6)
+        for name in GREEKS:
+            exact = getattr(bucket.greeks, name)
+            assert row[name] == (None if exact is None else pytest.approx(exact, rel=1e-5))
 
 
 @pytest.mark.parametrize(
