@@ -89,7 +89,9 @@
   function renderPanels(answer) {
     const colors = gex.theme.tokens();
     const width = box().clientWidth;
-    const frame = gex.layout.frame(answer.panels, width, Math.max(MIN_HEIGHT, box().clientHeight));
+    document.getElementById("page").toggleAttribute("data-zoomed", Boolean(drawn.zoom)); // which brings a button more
+    const tools = document.querySelector(".tools")?.offsetWidth;
+    const frame = gex.layout.frame(answer.panels, width, Math.max(MIN_HEIGHT, box().clientHeight), tools);
     const range = drawn.zoom || gex.axis.follow(drawn.range, answer.range, marks(answer).spot);
     if (!drawn.zoom) drawn.range = range;
     hold(frame, range);
@@ -100,7 +102,6 @@
     layout.shapes = lines.shapes;
     layout.annotations.push(...lines.annotations);
     Object.assign(drawn, { frame, looks, base: "", lines, wanted: lines, painted: drawn.traces, shown: range, size: frame });
-    document.getElementById("page").toggleAttribute("data-zoomed", Boolean(drawn.zoom));
     box().style.minHeight = `${frame.height}px`;
     globalThis.Plotly.react(plot(), traces(frame, range, colors), layout, CONFIG);
     listen();

@@ -7,13 +7,16 @@
   const NARROW_MARGIN = { l: 48, r: 16, t: 32, b: 34 };
   const GAP = 30;
   const STACK_GAP = 66;
-  const TOOLS = 210; // what the buttons take of the last panel's heading
+  const BESIDE_TOOLS = 24; // between the last panel's heading and the buttons, and beyond them
   const STACK_HEIGHT = 250;
 
-  /** The chart's size and panels in pixels: {width, height, narrow, margin, panels: [{...panel, x0, x1, y0, y1, y}]}. */
-  function frame(panels, width, height) {
+  /**
+   * The chart's size and panels in pixels: {width, height, narrow, margin, tools, panels: [{...panel, x0, x1, y0, y1, y}]}.
+   * `tools` is the width of the buttons in the upper right corner.
+   */
+  function frame(panels, width, height, tools = 0) {
     const narrow = width < NARROW - 40;
-    return narrow ? stacked(panels, width) : abreast(panels, width, height);
+    return { ...(narrow ? stacked(panels, width) : abreast(panels, width, height)), tools };
   }
 
   function abreast(panels, width, height) {
@@ -139,7 +142,7 @@
   /** A panel's title, with the sum of what it draws where there is room for it beside the tools. */
   function heading(frame, panel) {
     const last = panel === frame.panels.at(-1) && !frame.narrow;
-    const room = last ? frame.width - panel.x0 - TOOLS : panel.x1 - panel.x0 + GAP / 2;
+    const room = last ? frame.width - panel.x0 - frame.tools - BESIDE_TOOLS : panel.x1 - panel.x0 + GAP / 2;
     if (panel.total === undefined) return fitted(panel.title, room);
     const words = `${panel.title}, \u03a3 ${gex.format.dollars(panel.total, true)}`;
     return words.length * 6.2 < room ? words : fitted(panel.title, room);

@@ -154,8 +154,8 @@ def _desk() -> list[Any]:
 
 def _tools() -> html.Div:
     buttons = (
-        ("follow", "Follow spot", "The price axis follows spot (0)"),
-        ("fix", "Fix range", "Keep the price axis where it is"),
+        ("follow", "Follow", "The price axis follows spot (0)"),
+        ("fix", "Fix", "Keep the price axis where it is"),
         ("out", "−", "Show a wider range of prices (-)"),
         ("in", "+", "Show a narrower range of prices (+)"),
     )
