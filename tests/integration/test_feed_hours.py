@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import date, datetime
+from datetime import time as time_of_day
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,35 @@ def test_a_feed_lives_through_the_close_the_night_the_weekend_and_the_next_openi
         assert (status.state, status.reconnects, running.problem()) == ("live", 0, "")
     finally:
         feed.stop()
+
+
+def test_open_interest_is_read_again_right_after_the_mornings_refresh(
+    memory: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two sweeps that are an hour apart, the day's new open interest would come up to an hour late."""
+    monkeypatch.setattr("app.feed.hours.REFRESHED", time_of_day(8, 5, 4))
+    with running_simulator(
+        "--hours", "market", "--start", "2026-11-23T08:04:30-05:00", "--rate-limit", "0", "--symbols", "AAPL"
+    ) as base:
+        clock = Clock(base)
+        settings = settings_at(base, tmp_path, sweep_interval_s=3600)
+        oauth = signed_in_at(base, tmp_path)
+        clock.set("2026-11-23T08:04:40-05:00")
+        feed = Feed(settings, memory, oauth, wall=clock)
+        feed.start()
+        try:
+            running = Running(feed, memory, oauth, settings)
+            before = eventually(lambda: (c := running.chain()).missing_expiries == 0 and c, 30, "it is whole")
+            assert before
+            assert clock() < datetime.fromisoformat("2026-11-23T08:05:00-05:00").timestamp(), "read too late"
+            was = dict(zip(before.contracts.symbol.tolist(), before.quotes.open_interest.tolist(), strict=True))
+
+            def renewed() -> bool:
+                now = running.chain()
+                is_ = zip(now.contracts.symbol.tolist(), now.quotes.open_interest.tolist(), strict=True)
+                changed = [name for name, interest in is_ if interest != was.get(name)]
+                return len(changed) > len(was) / 2
+
+            eventually(renewed, 40, "most contracts have new open interest")
+        finally:
+            feed.stop()
