@@ -84,7 +84,7 @@ def _layout() -> html.Div:
     """The page of whoever asks. Tabs' ticks must not fall together: each has an interval of its own."""
     who = asking()
     account = account_menu(account_links(who), shared_words(who))
-    return page(_TICK_MS + random.randint(-_JITTER_MS, _JITTER_MS), account, who is not None and who.manages)
+    return page(_TICK_MS - random.randint(0, _JITTER_MS), account, who is not None and who.manages)
 
 
 # What no browser that can show the page needs (assets/aa-old.js): polyfills, which also replace quick functions by slow
