@@ -20,18 +20,26 @@
     if (node.title !== title) node.title = title;
   }
 
-  /** Fill both cards; called every second, since ages grow. */
-  function update(ack, now) {
-    feed(ack.feed, now);
-    cache(ack, now);
+  /** Fill both cards; called every second, since ages grow. cut: nothing is heard from the server, so neither is known. */
+  function update(ack, now, cut) {
+    if (cut || !ack.feed) unknown(["feed", "frame", "streaming", "login"], whyNot(ack, cut));
+    else feed(ack.feed, now);
+    if (cut) unknown(["backend", "hits", "memory"], whyNot(ack, cut));
+    else cache(ack.cache);
+    version(ack, now);
+  }
+
+  function unknown(names, title) {
+    for (const name of names) fact(name, gex.format.UNKNOWN, { title });
+  }
+
+  function whyNot(ack, cut) {
+    if (cut) return "The server can\u2019t be reached.";
+    return ack.cache.healthy ? "No feed has reported." : "What the feed says is kept in the cache, which can\u2019t be reached.";
   }
 
   function feed(feed, now) {
     const { span, integer, percent, UNKNOWN, clock } = gex.format;
-    if (!feed) {
-      for (const name of ["feed", "frame", "streaming", "login"]) fact(name, UNKNOWN, { title: "No feed has reported." });
-      return;
-    }
     const good = feed.state === "live";
     const tries = feed.reconnects ? `, ${integer(feed.reconnects)} reconnect${feed.reconnects > 1 ? "s" : ""}` : "";
     fact("feed", `${FEED_WORDS[feed.state] || feed.state} ${span(now - feed.since)}${tries}`, {
@@ -67,15 +75,20 @@
     });
   }
 
-  function cache({ cache, version, published }, now) {
-    const { span, integer, percent, mebibytes, price, UNKNOWN, known } = gex.format;
+  /** Of the chain that is shown; the server's number for it. */
+  function version({ version, published }, now) {
+    const { span, integer, UNKNOWN, known, clock } = gex.format;
+    fact("version", known(version) ? `${integer(version)}, ${span(now - published)} old` : UNKNOWN, {
+      title: known(version) ? `Published ${clock(published)}` : "No chain has been published yet.",
+    });
+  }
+
+  function cache(cache) {
+    const { percent, mebibytes, price, UNKNOWN, known } = gex.format;
     const ping = known(cache.ping) ? `, ${price(cache.ping, 1)}\u00a0ms` : "";
     fact("backend", cache.healthy ? `${BACKENDS[cache.backend]}${ping}` : `${BACKENDS[cache.backend]}, unreachable`, {
       state: cache.healthy ? "live" : "down",
       title: cache.healthy ? "Answers normally" : "It is tried again all the time; the last copy is shown.",
-    });
-    fact("version", known(version) ? `${integer(version)}, ${span(now - published)} old` : UNKNOWN, {
-      title: known(version) ? `Published ${gex.format.clock(published)}` : "No chain has been published yet.",
     });
     fact("hits", known(cache.hit_rate) ? percent(cache.hit_rate, 1, false) : UNKNOWN, {
       title: known(cache.hit_rate) ? "Reads that found their chain in the cache" : "Nothing has been read yet.",

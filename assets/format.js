@@ -99,6 +99,8 @@
   const clock = (ms) => (known(ms) ? `${exchangeTime.format(ms)}${SPACE}ET` : UNKNOWN);
   /** The day in New York: Fri, Jan 5, 2024. */
   const date = (ms) => (known(ms) ? exchangeDay.format(ms) : UNKNOWN);
+  /** The same without the year where it is this one: Wed, Nov 25. */
+  const dayOf = (ms, now) => (date(ms).slice(-4) === date(now).slice(-4) ? date(ms).slice(0, -6) : date(ms));
   const local = (ms) => (known(ms) ? `${localTime.format(ms)}, your time` : UNKNOWN);
 
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -106,6 +108,6 @@
   const isoDay = (iso) => `${MONTHS[Number(iso.slice(5, 7)) - 1]} ${iso.slice(8, 10)}`;
 
   gex.format = {
-    UNKNOWN, MINUS, known, sign, price, strike, points, percent, dollars, integer, span, briefSpan, mebibytes, clock, minute, date, local, isoDay,
+    UNKNOWN, MINUS, known, sign, price, strike, points, percent, dollars, integer, span, briefSpan, mebibytes, clock, minute, date, day: dayOf, local, isoDay,
   };
 })();

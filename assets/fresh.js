@@ -9,6 +9,7 @@
   const DELAYED_MS = 11500; // no frame of any kind: a quiet stream has a heartbeat every ten seconds
   const STALE_MS = 30000;
   const QUIET_SPOT_MS = 60000;
+  const ALONE = ["spot", "expected_move"]; // what doesn't add up the whole chain
 
   const WORDS = {
     connecting: "Connecting",
@@ -29,7 +30,7 @@
    * sight.
    */
   function judge({ ack, answer, now, silent, status, refreshing }) {
-    if (status === 401 || status === 403) return verdict("down", null, "You are no longer signed in.", "Signed out");
+    if (status === 401 || status === 403) return cut(verdict("down", null, "You are no longer signed in.", "Signed out"));
     if (silent > (status === null ? LINK_MS : REFUSED_MS)) return lost(now && now - silent, status);
     if (answer?.past) return verdict("past", null, `What was recorded ${gex.past.when(answer.past)}, not live. L goes back to the present.`, "Recorded");
     if (!ack) return verdict("connecting", null, "Waiting for the server.");
@@ -44,7 +45,10 @@
   }
 
   const lost = (since, status) =>
-    verdict("down", since, `${status >= 400 ? `The server answers with an error (${status}).` : "The server can’t be reached."} The page keeps trying and goes on by itself.`);
+    cut(verdict("down", since, `${status >= 400 ? `The server answers with an error (${status}).` : "The server can’t be reached."} The page keeps trying and goes on by itself.`));
+
+  /** Nothing is heard from the server: what feed and cache do meanwhile is unknown too. */
+  const cut = (found) => ({ ...found, cut: true });
 
   const lastCopy = (answer) =>
     verdict("stale", answer.published, "The cache can’t be read: this is the last copy. It is tried again all the time.");
@@ -53,7 +57,9 @@
   function ofFeed(ack, now) {
     if (ack.cache && !ack.cache.healthy) return verdict("stale", null, "The cache can\u2019t be reached; it is tried again all the time.", "Cache down");
     const alone = { source: ack.feed?.source, as_of: now, published: now };
-    return feedLost(ack, alone, now) || held(ack, alone, now) || byAge(ack, alone, now);
+    const found = feedLost(ack, alone, now) || held(ack, alone, now) || byAge(ack, alone, now);
+    // the feed's word, not the numbers': the market may be closed, and no number is shown
+    return found.state === "live" ? { ...found, word: "Connected" } : found;
   }
 
   function feedLost(ack, answer, now) {
@@ -96,6 +102,7 @@
   /** The instant and state of one number. Spot has an instant of its own; the others are as old as the chain. */
   function ofNumber(name, page, answer, now) {
     const at = name === "spot" ? answer.spot_at || answer.as_of : answer.as_of;
+    if (answer.missing && !ALONE.includes(name) && ["live", "delayed", "closed"].includes(page.state)) return { state: "partial", at };
     if (page.state !== "live") return { state: page.state, at };
     return { state: name === "spot" && now - at > QUIET_SPOT_MS ? "delayed" : "live", at };
   }

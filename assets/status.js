@@ -13,6 +13,7 @@
   /** Show a verdict of gex.fresh.judge. */
   function update(state, { ack, answer, now, silent }) {
     byId("page").dataset.state = state.state;
+    byId("page").toggleAttribute("data-cut", Boolean(state.cut));
     text("state-word", state.word);
     text("state-age", age(state, now));
     byId("state").title = [`${state.why}${state.since ? ` Since ${gex.format.clock(state.since)}.` : ""}`, ...ages(ack, now, silent)].join("\n");
@@ -32,7 +33,7 @@
   /** How old what is shown is; of a closed market, its day. */
   function age({ state, since }, now) {
     if (!since) return "";
-    return state === "closed" ? gex.format.date(since) : gex.format.span(now - since);
+    return state === "closed" ? gex.format.day(since, now) : gex.format.span(now - since);
   }
 
   const SESSION = { open: "Open", closed: "", unknown: "" };

@@ -102,7 +102,7 @@
       notes.push(`${name.replaceAll("_", " ")}: ${gex.format.integer(count)}`);
     }
     const used = `${gex.format.integer(quality.used)} of ${gex.format.integer(quality.contracts)} contracts used`;
-    write("confidence", gex.format.price(quality.confidence, 2), missing ? `Not whole: ${missing} expiries missing` : whole, [used, ...notes].join("\n"));
+    write("confidence", gex.format.price(quality.confidence, 2), missing ? `${missing} ${missing === 1 ? "date" : "dates"} missing` : whole, [used, ...notes].join("\n"));
   }
 
   /** One sentence for screen readers, and the tab's title. */
@@ -143,7 +143,7 @@
       const fresh = gex.fresh.ofNumber(name, page, answer, now);
       if (tile.dataset.fresh !== fresh.state) tile.dataset.fresh = fresh.state;
       const old = gex.format.briefSpan(now - fresh.at);
-      text(tile.querySelector(".age"), ["live", "closed", "past"].includes(fresh.state) ? "" : old);
+      text(tile.querySelector(".age"), ["live", "partial", "closed", "past"].includes(fresh.state) ? "" : old);
       tile.querySelector(".age").title = `As of ${gex.format.clock(fresh.at)}`;
     }
   }

@@ -27,12 +27,13 @@ def not_followed(symbol: str, followed: Iterable[str]) -> list[Any]:
     return _problem(
         f"{symbol} is not followed",
         [
-            html.Button(f"Follow {symbol}", className="chip on", **attributes({"data-follow": symbol})),
-            " The feed begins to read it within seconds. Only the owner may do that. To follow it from the start, set ",
+            "Once it is followed, the feed reads it within seconds. Only the owner, signed in, may do that. To follow it "
+            "from the start, set ",
             html.Code(f"SYMBOLS={','.join([*names, symbol])}"),
             " and restart the server.",
         ],
         names,
+        html.Button(f"Follow {symbol}", className="chip on", **attributes({"data-follow": symbol})),
     )
 
 
@@ -41,9 +42,15 @@ def no_such_page(followed: Iterable[str]) -> list[Any]:
     return _problem("There is no such page", "Every symbol's page is at /gex/ and its name.", followed)
 
 
-def _problem(title: str, words: str | list[Any], followed: Iterable[str]) -> list[Any]:
+def _problem(title: str, words: str | list[Any], followed: Iterable[str], *help_: html.Button) -> list[Any]:
     links = [html.A(name, href=page_url(name), className="chip") for name in followed]
-    said = [html.H1(title), html.P(words), html.P("Followed now:"), html.Div(links, className="group")]
+    said = [
+        html.H1(title),
+        html.P(words),
+        *help_,
+        html.P("Followed now:"),
+        html.Div(links, className="group"),
+    ]
     return [html.Div(said, className="words", role="alert")]
 
 

@@ -265,6 +265,8 @@ def test_refused_connections_are_shown_and_survived(page: Page) -> None:
     page.desk.stop()
     eventually(lambda: page.state() == "down", 15, "the page notices that the server is away")
     eventually(lambda: "reached" in page.text("#banner"), 10, "the banner says so")
+    for fact in ("feed", "streaming", "backend"):
+        eventually(lambda fact=fact: page.text(f"#fact-{fact}") == "\u2013", 5, "nothing is known of it now")
     moved = round(page.desk.chain.spot + 11, 2)
     page.desk.publish(spot=moved)
     page.desk.start()
@@ -272,6 +274,7 @@ def test_refused_connections_are_shown_and_survived(page: Page) -> None:
     page.shows("spot", f"{moved:,.2f}", 10)
     eventually(lambda: page.state() == "live", 10)
     assert time.monotonic() - started < 15
+    assert page.text("#fact-backend") != "\u2013"
 
 
 def test_while_redis_is_away_the_last_copy_is_shown_with_its_age_and_then_live_numbers_again(

@@ -64,6 +64,35 @@ def test_no_view_scrolls_sideways_or_lays_words_on_words(tab: Page, desk: Desk, 
         eventually(lambda: not faults(tab), 5, f"{view} at {width} px is without faults")
 
 
+_HEADERS = (
+    ("Live", "0.8 s", "Open 13:42:07 ET"),
+    ("Closed", "Wed, Nov 25", "18:42:07 ET"),
+    ("Disconnected", "43 min", "Open 13:42:07 ET"),
+    ("Reconnecting", "59 min", "Open 13:42:07 ET"),
+)
+
+
+def test_every_views_name_is_in_sight_whatever_the_state_says(tab: Page, desk: Desk) -> None:
+    opened(tab, desk, "status")
+    for width in (900, 1024, 1280, 1366, 1440):
+        tab.set_viewport_size({"width": width, "height": 915})
+        for word, age, clock in _HEADERS:
+            cut = tab.evaluate(
+                """
+                ([word, age, clock]) => {
+                  for (const [id, text] of [['state-word', word], ['state-age', age], ['clock', clock]]) {
+                    document.getElementById(id).textContent = text;
+                  }
+                  document.getElementById('simulated').hidden = false;
+                  const views = document.getElementById('views');
+                  return views.scrollWidth - views.clientWidth;
+                }
+                """,
+                [word, age, clock],
+            )
+            assert cut <= 0, f"{word} at {width} px leaves {cut} px out of sight"
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_no_view_has_a_barrier_that_axe_finds(tab: Page, desk: Desk, theme: str) -> None:
     tab.add_init_script(f"localStorage.setItem('gex-theme', '{theme}')")

@@ -56,6 +56,8 @@ def js(expression: str, *files: str) -> Any:
         ("integer(20000)", "20,000"),
         ("clock(1704488400000)", "16:00:00 ET"),
         ("isoDay('2024-01-08')", "Jan 08"),
+        ("day(1704488400000, 1704574800000)", "Fri, Jan 5"),
+        ("day(1704488400000, 1736110800000)", "Fri, Jan 5, 2024"),
     ],
 )
 def test_numbers_are_written_as_the_design_says(call: str, text: str) -> None:
@@ -197,6 +199,42 @@ def test_a_silent_server_is_never_live() -> None:
     assert judged(ack(), silent=3000, status=0) == "down"
     assert judged(ack(), silent=100, status=401) == "down"
     assert judged(None) == "connecting"
+
+
+@pytest.mark.parametrize(("silent", "status"), [(6500, None), (3000, 0), (100, 401)])
+def test_while_the_server_is_silent_nothing_is_claimed_of_feed_and_cache(
+    silent: int, status: int | None
+) -> None:
+    given = json.dumps({"ack": ack(), "answer": {}, "now": NOW, "silent": silent, "status": status})
+    assert js(f"gex.fresh.judge({given}).cut", "fresh") is True
+    heard = json.dumps({"ack": ack(), "answer": {}, "now": NOW, "silent": 300, "status": None})
+    assert js(f"gex.fresh.judge({heard}).cut ?? null", "fresh") is None
+
+
+def test_a_view_without_a_chain_calls_the_feed_connected_and_no_number_live() -> None:
+    given = json.dumps(
+        {"ack": ack(), "answer": {"chainless": True}, "now": NOW, "silent": 300, "status": None}
+    )
+    assert js(f"gex.fresh.judge({given}).word", "fresh") == "Connected"
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "missing", "state"),
+    [
+        ("net_gex", "live", 3, "partial"),
+        ("flip", "closed", 1, "partial"),
+        ("net_gex", "live", 0, "live"),
+        ("spot", "live", 3, "live"),
+        ("expected_move", "live", 3, "live"),
+        ("net_gex", "stale", 3, "stale"),
+    ],
+)
+def test_what_adds_up_a_chain_of_which_dates_are_missing_is_not_live(
+    name: str, page: str, missing: int, state: str
+) -> None:
+    answer = json.dumps({"as_of": NOW, "spot_at": NOW, "missing": missing})
+    found = js(f"gex.fresh.ofNumber('{name}', {{state: '{page}'}}, {answer}, {NOW})", "fresh")
+    assert found["state"] == state
 
 
 def test_a_page_that_comes_back_into_sight_claims_nothing_before_its_next_answer() -> None:
