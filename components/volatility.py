@@ -216,16 +216,17 @@ def _residuals(shown: list[Drawn]) -> Panel:
                 "hovertemplate": f"<b>{one.name}</b> strike %{{customdata:,~f}}<br>%{{y:+.2f}} points<extra></extra>",
             }
         )
+    told = any(len(sizes_of) for sizes_of in sizes[1:])
     far = float(np.percentile(np.concatenate(sizes), 97)) if len(sizes) > 1 else 0.0
     return Panel(
         "residuals",
-        "Ours less the vendor’s, volatility points",
+        f"Ours less the vendor’s, {'volatility points' if told else 'which gives none now'}",
         (0, 1, 1, 1),
         2,
         traces,
         below="ln(K/F)",
         x={"range": [-reach, reach], "matches": "x"},
-        y={"range": [-max(1.2 * far, 0.5), max(1.2 * far, 0.5)], "zeroline": True, "tickformat": "+~f"},
+        y={"range": [-max(1.2 * far, 0.5), max(1.2 * far, 0.5)], "zeroline": True},
     )
 
 
@@ -379,16 +380,21 @@ def _smile_table(shown: list[Drawn]) -> Parts:
         "strike": typed(np.concatenate([smile.strike[at] for smile, at in kept] or [np.empty(0)])),
         "moneyness": column(lambda smile: smile.log_moneyness),
         "vol": column(lambda smile: smile.vol),
-        "bid_vol": column(lambda smile: smile.bid_vol),
-        "ask_vol": column(lambda smile: smile.ask_vol),
+        "bid_vol": column(lambda smile: _own(smile, smile.bid_vol)),
+        "ask_vol": column(lambda smile: _own(smile, smile.ask_vol)),
         "vendor": column(lambda smile: smile.vendor_vol),
-        "residual": column(_apart),
+        "residual": column(lambda smile: _own(smile, _apart(smile))),
         "source": {
             "words": [(name or "unknown").replace("_", " ") for name in VOL_SOURCES],
             **column(lambda smile: smile.source.astype(float)),
         },
     }
     return {"columns": list(_SMILE_COLUMNS), "listed": listed}
+
+
+def _own(smile: Smile, values: F64) -> F64:
+    """Unknown where the strike has no quote of its own: the vendor's volatility agrees with itself, which tells nothing."""
+    return np.where(quoted(smile), values, np.nan)
 
 
 def _listed_reach(smile: Smile) -> float:

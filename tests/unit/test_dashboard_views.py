@@ -27,7 +27,7 @@ from components.still import markup
 from components.surfaces import cells_of
 from components.together import added, crossings, together
 from components.words import VIEW_WORDS
-from tests.chains import fund, synthetic
+from tests.chains import fund, requoted, synthetic
 
 
 def decoded(spec: dict[str, Any]) -> np.ndarray[Any, Any]:
@@ -80,6 +80,30 @@ def test_the_smile_is_the_volatility_that_the_prices_were_made_with(chain: Chain
     }
     for row in rows:
         assert row["vol"] == pytest.approx(expected[row["expiry"], row["root"], row["strike"]], rel=0.02)
+
+
+def test_a_strike_that_has_only_the_vendors_volatility_agrees_with_nobody(chain: Chain) -> None:
+    unquoted = chain.contracts.strike > 1.02 * chain.spot
+    bid, ask = (np.where(unquoted, 0.0, side) for side in (chain.quotes.bid, chain.quotes.ask))
+    sent = answer(
+        facts_of(requoted(chain, bid=bid, ask=ask, iv=np.full(len(chain), 0.2))), PageState(view="volatility")
+    )
+    listed = unpacked(sent["listed"])
+    theirs = [row for row in listed if row["source"] == "vendor"]
+    assert theirs
+    for row in theirs:
+        assert row["vol"] == pytest.approx(0.2, rel=1e-3)
+        assert all(math.isnan(row[name]) for name in ("bid_vol", "ask_vol", "residual"))
+    assert all(math.isfinite(row["residual"]) for row in listed if row["source"] == "otm")
+
+
+def test_where_the_vendor_gives_no_volatility_the_picture_says_so(chain: Chain) -> None:
+    def titles(iv: float) -> str:
+        shown = requoted(chain, iv=np.full(len(chain), iv))
+        return str(answer(facts_of(shown), PageState(view="volatility"))["plain"])
+
+    assert "gives none now" in titles(math.nan)
+    assert "gives none now" not in titles(0.2)
 
 
 def test_the_term_structure_is_listed_on_request(facts: Facts) -> None:
