@@ -35,12 +35,12 @@
   }
 
   function figures({ levels }) {
-    const { price, percent, points, dollars, known } = gex.format;
+    const { price, level, percent, points, dollars, known } = gex.format;
     const away = known(levels.flip) && known(levels.spot) ? percent((levels.flip - levels.spot) / levels.spot) : "";
     const list = part("dl", "", "");
     const rows = [
       ["Spot", price(levels.spot), percent(levels.change_share), levels.change_share],
-      ["Flip", price(levels.flip, 1), away, 0],
+      ["Flip", level(levels.flip), away, 0],
       ["Net GEX", dollars(levels.net_gex, true), REGIME[levels.regime] || "", levels.net_gex],
     ];
     for (const [name, value, small, sign] of rows) {

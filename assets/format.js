@@ -32,6 +32,15 @@
   const price = (value, decimals = 2) =>
     known(value) ? signed(value, grouped(Math.abs(value), decimals, decimals), false) : UNKNOWN;
 
+  /** Decimals of what is computed near a price: the last one must mean about as much of a stock as of an index. */
+  const finely = (near) => (Math.abs(near) < 1000 ? 2 : 1);
+
+  /** A computed price level, such as a flip: 4,718.4, or 282.47 of a stock. */
+  const level = (value) => price(value, finely(value));
+
+  /** An expected move: \u00b138.5, \u00b10.36. */
+  const move = (value) => (known(value) ? `\u00b1${price(value, Math.abs(value) < 9.995 ? 2 : 1)}` : UNKNOWN);
+
   /** A strike: as many decimals as it has, two at most. */
   const strike = (value) => (known(value) ? grouped(value, 0, 2) : UNKNOWN);
 
@@ -108,6 +117,6 @@
   const isoDay = (iso) => `${MONTHS[Number(iso.slice(5, 7)) - 1]} ${iso.slice(8, 10)}`;
 
   gex.format = {
-    UNKNOWN, MINUS, known, sign, price, strike, points, percent, dollars, integer, span, briefSpan, mebibytes, clock, minute, date, day: dayOf, local, isoDay,
+    UNKNOWN, MINUS, known, sign, price, level, finely, move, strike, points, percent, dollars, integer, span, briefSpan, mebibytes, clock, minute, date, day: dayOf, local, isoDay,
   };
 })();

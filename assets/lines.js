@@ -6,13 +6,13 @@
 
   /** The lines of an answer, with `every` flip or with the one nearest spot, lowest priority first: the last is drawn on top. */
   function lines(levels, colors, every) {
-    const { price, strike } = gex.format;
+    const { price, level, strike } = gex.format;
     const others = every ? levels.flips.filter((at) => at !== levels.flip) : [];
     const all = [
-      ...others.map((at, i) => ({ id: `flip_${i}`, at, word: "Flip", text: price(at, 1), color: colors.flip, dash: "2px,5px", width: 1 })),
+      ...others.map((at, i) => ({ id: `flip_${i}`, at, word: "Flip", text: level(at), color: colors.flip, dash: "2px,5px", width: 1 })),
       { id: "put_wall", at: levels.put_wall, word: "Put wall", text: strike(levels.put_wall), color: colors.negative, dash: "2px,3px", width: 1 },
       { id: "call_wall", at: levels.call_wall, word: "Call wall", text: strike(levels.call_wall), color: colors.positive, dash: "2px,3px", width: 1 },
-      { id: "flip", at: levels.flip, word: "Flip", text: price(levels.flip, 1), color: colors.flip, dash: "9px,7px", width: 1.2 },
+      { id: "flip", at: levels.flip, word: "Flip", text: level(levels.flip), color: colors.flip, dash: "9px,7px", width: 1.2 },
       { id: "spot", at: levels.spot, word: "Spot", text: price(levels.spot), color: colors.spot, dash: "solid", width: 1.4 },
     ];
     return all.filter((line) => gex.format.known(line.at));

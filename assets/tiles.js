@@ -48,7 +48,7 @@
 
   function distance(level, spot) {
     if (!gex.format.known(level) || !gex.format.known(spot)) return "";
-    return `${gex.format.points(level - spot)}  ${gex.format.percent((level - spot) / spot)}`;
+    return `${gex.format.points(level - spot, gex.format.finely(spot))}  ${gex.format.percent((level - spot) / spot)}`;
   }
 
   /** Fill the strip from an answer. `query` is the address's query string. */
@@ -69,13 +69,14 @@
   const known = (shown) => (shown === gex.format.UNKNOWN ? "" : shown);
 
   function flip(levels) {
-    const { price } = gex.format;
+    const { price, level, finely } = gex.format;
     const half = levels.flip_band ? (levels.flip_band[1] - levels.flip_band[0]) / 2 : null;
-    // a band of less than a tenth isn't none
-    const band = half === null ? "" : `  \u00b1${price(half, half < 0.095 ? 2 : 1)}`;
+    // a band of less than the last decimal isn't none
+    const places = finely(levels.flip);
+    const band = half === null ? "" : `  \u00b1${price(half, half < 0.95 / 10 ** places ? places + 1 : places)}`;
     const others = levels.flips.length > 1 ? `  +${levels.flips.length - 1} more` : "";
-    const hint = others ? `All flips: ${levels.flips.map((at) => price(at, 1)).join(", ")}` : "";
-    write("flip", price(levels.flip, 1), distance(levels.flip, levels.spot) + band + others, hint);
+    const hint = others ? `All flips: ${levels.flips.map(level).join(", ")}` : "";
+    write("flip", level(levels.flip), distance(levels.flip, levels.spot) + band + others, hint);
   }
 
   function net(levels, query) {
@@ -91,7 +92,7 @@
     if (!found) return write("expected_move", gex.format.UNKNOWN, "");
     const when = found.today ? "0DTE" : gex.format.isoDay(found.expiry);
     const share = gex.format.percent(found.value / spot, 2, false);
-    return write("expected_move", `\u00b1${gex.format.price(found.value, 1)}`, `${when}  ${known(share)}`, `From the ${found.source} of ${found.expiry}`);
+    return write("expected_move", gex.format.move(found.value), `${when}  ${known(share)}`, `From the ${found.source} of ${found.expiry}`);
   }
 
   function confidence(quality, missing) {
@@ -107,14 +108,14 @@
 
   /** One sentence for screen readers, and the tab's title. */
   function summarise(answer) {
-    const { price, strike, dollars, UNKNOWN } = gex.format;
+    const { price, level, strike, dollars, UNKNOWN } = gex.format;
     const { levels, symbol } = answer;
     const sums = (answer.panels || []).filter((panel) => gex.format.known(panel.total));
     const greeks = sums.map((panel) => `, ${panel.word} ${dollars(panel.total)}`).join("");
     const regime = REGIME[levels.regime] ? `, ${REGIME[levels.regime][1].toLowerCase()}` : "";
     text(
       document.getElementById("summary"),
-      `${symbol}: spot ${price(levels.spot)}, gamma flip ${price(levels.flip, 1)}, call wall ${strike(levels.call_wall)}, ` +
+      `${symbol}: spot ${price(levels.spot)}, gamma flip ${level(levels.flip)}, call wall ${strike(levels.call_wall)}, ` +
         `put wall ${strike(levels.put_wall)}, net GEX ${dollars(levels.net_gex)}${regime}${greeks}.`,
     );
     const net = dollars(levels.net_gex, true);

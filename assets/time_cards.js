@@ -10,7 +10,7 @@
   };
   const DAYS = [
     ["Spot", ({ spot }) => gex.format.price(spot)],
-    ["Flip", ({ flip }) => gex.format.price(flip, 1)],
+    ["Flip", ({ flip }) => gex.format.level(flip)],
     ["Call wall", ({ call_wall }) => gex.format.strike(call_wall ?? NaN)],
     ["Put wall", ({ put_wall }) => gex.format.strike(put_wall ?? NaN)],
     ["Net GEX", ({ net_gex }) => gex.format.dollars(net_gex, true), ({ net_gex }) => net_gex],

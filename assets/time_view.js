@@ -256,7 +256,7 @@
     const places = gex.axis.repel(seen.map(({ at }) => at), gap, low + gap / 2, high - gap / 2);
     return seen.map(({ name, word, color, at }, i) => ({
       beside: true, xref: "x domain", yref: "y", x: 1, y: places[i], yanchor: "middle", showarrow: false,
-      text: `${word} ${name.endsWith("wall") ? gex.format.strike(at) : gex.format.price(at, name === "spot" ? 2 : 1)}`, font: { size: 11, color },
+      text: `${word} ${name.endsWith("wall") ? gex.format.strike(at) : name === "spot" ? gex.format.price(at) : gex.format.level(at)}`, font: { size: 11, color },
     }));
   }
 
