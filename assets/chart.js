@@ -208,8 +208,11 @@
     };
   }
 
+  /** "overlay": by itself plotly.js draws the stripes alone, here in the colour of what is behind them. */
   const pattern = (sign, colors) =>
-    colors.colours === "green" && sign === "negative" ? { shape: "/", size: 5, solidity: 0.35, fgcolor: colors.card } : { shape: "" };
+    colors.colours === "green" && sign === "negative"
+      ? { shape: "/", size: 5, solidity: 0.35, fillmode: "overlay", fgcolor: colors.card, fgopacity: 1 }
+      : { shape: "" };
 
   /** The smallest distance of neighbouring strikes in sight. */
   function spacing(range) {

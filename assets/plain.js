@@ -140,7 +140,7 @@
   /** Green and red need a second cue: a pattern on bars of what is negative. */
   function cued(trace, colors) {
     if (colors.colours !== "green" || trace.type !== "bar" || trace.marker?.color !== "$negative") return trace;
-    return { ...trace, marker: { ...trace.marker, pattern: { shape: "/", size: 5, solidity: 0.35, fgcolor: "$card" } } };
+    return { ...trace, marker: { ...trace.marker, pattern: { shape: "/", size: 5, solidity: 0.35, fillmode: "overlay", fgcolor: "$card", fgopacity: 1 } } };
   }
 
   /** The figure that plotly.js draws, for a box of this size: {data, layout, frame}. */

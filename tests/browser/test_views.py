@@ -79,6 +79,13 @@ def test_green_and_red_carry_a_pattern_and_are_remembered(page: Page) -> None:
         return bars.filter((trace) => trace.meta.sign === 'negative').map((trace) => trace.marker.pattern.shape);
         """
     eventually(lambda: page.run(shapes) == ["/"], 5, "negative bars are hatched")
+    # stripes of the background's colour on nothing would be no bar at all
+    painted = """
+        const pattern = document.querySelector('#chart .js-plotly-plot pattern');
+        return [...pattern.querySelectorAll('*')].map((part) => [getComputedStyle(part).fill, getComputedStyle(part).stroke]);
+        """
+    negative = "rgb(240, 102, 94)"
+    assert any(negative in colours for colours in page.run(painted))
     page.browser.driver.refresh()
     page.drawn()
     eventually(lambda: page.run(shapes) == ["/"], 10)
