@@ -17,10 +17,11 @@
     if (!node) return;
     if (node.textContent !== value) node.textContent = value;
     if (node.dataset.state !== state) node.dataset.state = state;
-    if (node.title !== title) node.title = title;
+    const reason = value === gex.format.UNKNOWN && document.getElementById("shared") ? "A shared view isn\u2019t told this." : title;
+    if (node.title !== reason) node.title = reason;
   }
 
-  /** Fill both cards; called every second, since ages grow. cut: nothing is heard from the server, so neither is known. */
+  /** Fill both cards; called every second, since ages grow. cut: why nothing is heard from the server, so that neither is known. */
   function update(ack, now, cut) {
     if (cut || !ack.feed) unknown(["feed", "frame", "streaming", "login"], whyNot(ack, cut));
     else feed(ack.feed, now);
@@ -34,7 +35,7 @@
   }
 
   function whyNot(ack, cut) {
-    if (cut) return "The server can\u2019t be reached.";
+    if (cut) return cut;
     return ack.cache.healthy ? "No feed has reported." : "What the feed says is kept in the cache, which can\u2019t be reached.";
   }
 

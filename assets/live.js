@@ -192,7 +192,7 @@
     const held = tab.frozen && tab.painted;
     const verdict = held ? gex.fresh.frozen(judge(tab.answer), held) : judge(tab.answer);
     gex.status.update(verdict, { ack: tab.ack, answer: tab.answer, now, silent: performance.now() - tab.heardAt });
-    if (tab.ack?.cache) gex.cards.update(tab.ack, now, verdict.cut);
+    if (tab.ack?.cache) gex.cards.update(tab.ack, now, verdict.cut ? verdict.why : "");
     const shown = held || tab.answer;
     if (shown?.levels) gex.tiles.age(verdict, shown, now);
   }

@@ -64,6 +64,18 @@ def test_no_view_scrolls_sideways_or_lays_words_on_words(tab: Page, desk: Desk, 
         eventually(lambda: not faults(tab), 5, f"{view} at {width} px is without faults")
 
 
+@pytest.mark.parametrize("path", ["/method", "/differences", "/gex/" + 60 * "A", "/gex/QQQ"])
+def test_pages_of_words_fit_a_phone(tab: Page, desk: Desk, path: str) -> None:
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.goto(desk.url + path)
+    eventually(
+        lambda: tab.evaluate("() => document.querySelector('#problem h1') !== null"),
+        20,
+        "the words are there",
+    )
+    assert faults(tab) == []
+
+
 _HEADERS = (
     ("Live", "0.8 s", "Open 13:42:07 ET"),
     ("Closed", "Wed, Nov 25", "18:42:07 ET"),

@@ -82,7 +82,8 @@ def test_green_and_red_carry_a_pattern_and_are_remembered(page: Page) -> None:
     # stripes of the background's colour on nothing would be no bar at all
     painted = """
         const pattern = document.querySelector('#chart .js-plotly-plot pattern');
-        return [...pattern.querySelectorAll('*')].map((part) => [getComputedStyle(part).fill, getComputedStyle(part).stroke]);
+        const styles = [...pattern.querySelectorAll('*')].map((part) => getComputedStyle(part));
+        return styles.map(({ fill, stroke }) => [fill, stroke]);
         """
     negative = "rgb(240, 102, 94)"
     assert any(negative in colours for colours in page.run(painted))
