@@ -43,6 +43,12 @@
   }
 
   /**
+   * What a heatmap's full colour stands for. It comes in steps of 1, 2 and 5: one step more or less leaves it where it is,
+   * since a size that hovers at a step would colour everything anew all the time.
+   */
+  const full = (current, wanted) => (current && wanted < 2.6 * current && current < 2.6 * wanted ? current : wanted);
+
+  /**
    * Where labels go: as near as may be to where they belong, `gap` apart, within low..high (pixels, downwards).
    * Blocks of labels that touch move as one, so the result is the least total shift.
    */
@@ -87,5 +93,5 @@
     return placed;
   }
 
-  gex.axis = { step, follow, outward, hold, repel };
+  gex.axis = { step, follow, outward, hold, full, repel };
 })();

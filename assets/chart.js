@@ -15,7 +15,7 @@
     typesetMath: false,
   };
 
-  const drawn = { answer: null, key: "", zoom: null, range: null, held: {}, frame: null, listening: null };
+  const drawn = { answer: null, key: "", zoom: null, range: null, held: {}, full: {}, frame: null, listening: null };
 
   const box = () => document.getElementById("chart-box");
   const plot = () => document.querySelector("#chart .js-plotly-plot");
@@ -24,8 +24,10 @@
   async function draw(answer, key, zoom) {
     const kind = `${answer.symbol} ${new URLSearchParams(key.split("?")[1] || "").get("view") || "overview"}`;
     if (drawn.kind !== kind) Object.assign(drawn, { range: null, held: {}, kind });
-    if (drawn.key !== key) drawn.held = {};
-    Object.assign(drawn, { answer, key, zoom, traces: (answer.traces || []).map(gex.decode.trace).flatMap(filled) });
+    if (drawn.key !== key) Object.assign(drawn, { held: {}, full: {} });
+    const panels = answer.panels?.map(steady);
+    const traces = (answer.traces || []).map(gex.decode.trace).flatMap(filled).map((trace) => toned(trace, panels));
+    Object.assign(drawn, { answer: panels ? { ...answer, panels } : answer, key, zoom, traces });
     await ready();
     render();
   }
@@ -41,6 +43,23 @@
       line: { width: 0 },
     });
     return [area("positive", (x) => Math.max(x, 0)), area("negative", (x) => Math.min(x, 0)), trace];
+  }
+
+  /** A heatmap's panel with the full colour that it has had so far, where that still fits. */
+  function steady(panel) {
+    if (!panel.full) return panel;
+    const full = (drawn.full[panel.id] = gex.axis.full(drawn.full[panel.id], panel.full));
+    if (full === panel.full) return panel;
+    const told = (full / panel.divisor).toLocaleString("en-US", { maximumSignificantDigits: 3 });
+    return { ...panel, full, title: panel.title.replace(/(full colour at \u00b1?)[\d.,]+/, `$1${told}`) };
+  }
+
+  /** A heatmap's trace in the colours of its panel. */
+  function toned(trace, panels) {
+    const panel = trace.type === "heatmap" ? panels?.find(({ id }) => id === trace.meta.panel) : null;
+    if (!panel?.full) return trace;
+    const top = panel.full / panel.divisor;
+    return { ...trace, zmin: trace.meta.signed ? -top : 0, zmax: top };
   }
 
   // what the graph's component does to its element of its own accord: an empty plot, its listeners, one resize

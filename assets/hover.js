@@ -7,9 +7,9 @@
 
   /** The decoded table of strikes of what is drawn. */
   function table(answer) {
-    if (strikes.of !== answer) {
+    if (strikes.of !== answer.strikes) {
       const rows = Object.fromEntries(Object.entries(answer.strikes).map(([name, spec]) => [name, gex.decode.array(spec)]));
-      strikes = { of: answer, rows };
+      strikes = { of: answer.strikes, rows };
     }
     return strikes.rows;
   }
@@ -40,7 +40,7 @@
     if (i < 0) return null;
     const at = data.strike[i];
     const { spot } = answer.levels;
-    const away = gex.format.known(spot) ? `${points(at - spot)}  ${percent((at - spot) / spot)}` : "";
+    const away = gex.format.known(spot) ? `${points(at - spot, gex.format.finely(spot))}  ${percent((at - spot) / spot)}` : "";
     const greeks = gex.columns.GREEKS.filter(({ id }) => data[id]).map(({ id, name }) => [name, dollars(data[id][i], true)]);
     const list = [
       ...greeks,

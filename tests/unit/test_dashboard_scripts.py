@@ -137,6 +137,14 @@ def test_a_horizontal_axis_moves_only_when_data_leaves_it_or_shrinks() -> None:
     assert js(f"gex.axis.hold({first}, -0.2, 0.3)", "axis") != first
 
 
+def test_a_heatmaps_full_colour_stays_while_sizes_hover_at_a_step() -> None:
+    assert js("gex.axis.full(undefined, 5e8)", "axis") == 5e8
+    assert js("gex.axis.full(5e8, 1e9)", "axis") == 5e8
+    assert js("gex.axis.full(5e8, 2e8)", "axis") == 5e8
+    assert js("gex.axis.full(5e8, 2e9)", "axis") == 2e9
+    assert js("gex.axis.full(5e8, 1e8)", "axis") == 1e8
+
+
 def ack(**changed: Any) -> dict[str, Any]:
     feed = {
         "state": "live",
