@@ -59,7 +59,7 @@
     flip(levels);
     write("call_wall", strike(levels.call_wall ?? NaN), distance(levels.call_wall, levels.spot));
     write("put_wall", strike(levels.put_wall ?? NaN), distance(levels.put_wall, levels.spot));
-    net(levels, query);
+    net(levels, query, answer.missing);
     write("max_pain", strike(levels.max_pain ?? NaN), distance(levels.max_pain, levels.spot));
     move(levels);
     confidence(quality, answer.missing);
@@ -79,12 +79,13 @@
     write("flip", level(levels.flip), distance(levels.flip, levels.spot) + band + others, hint);
   }
 
-  function net(levels, query) {
+  function net(levels, query, missing) {
     const unit = new URLSearchParams(query).get("unit") || "per_1pct";
     const label = element("net_gex")?.querySelector(".name");
     if (label) text(label, UNIT_WORDS[unit] || UNIT_WORDS.per_1pct);
     const [, words] = REGIME[levels.regime] || ["", ""];
-    write("net_gex", gex.format.dollars(levels.net_gex, true), words);
+    // the sum of a part may even have the other sign
+    write("net_gex", gex.format.dollars(levels.net_gex, true), missing ? "Of the dates read so far" : words);
     element("net_gex").dataset.sign = levels.net_gex > 0 ? "positive" : levels.net_gex < 0 ? "negative" : "";
   }
 
@@ -112,13 +113,14 @@
     const { levels, symbol } = answer;
     const sums = (answer.panels || []).filter((panel) => gex.format.known(panel.total));
     const greeks = sums.map((panel) => `, ${panel.word} ${dollars(panel.total)}`).join("");
-    const regime = REGIME[levels.regime] ? `, ${REGIME[levels.regime][1].toLowerCase()}` : "";
+    const words = answer.missing ? "of the dates read so far" : REGIME[levels.regime]?.[1].toLowerCase();
+    const regime = words ? `, ${words}` : "";
     text(
       document.getElementById("summary"),
       `${symbol}: spot ${price(levels.spot)}, gamma flip ${level(levels.flip)}, call wall ${strike(levels.call_wall)}, ` +
         `put wall ${strike(levels.put_wall)}, net GEX ${dollars(levels.net_gex)}${regime}${greeks}.`,
     );
-    const net = dollars(levels.net_gex, true);
+    const net = answer.missing ? UNKNOWN : dollars(levels.net_gex, true);
     document.title = `${symbol} ${price(levels.spot)}${net === UNKNOWN ? "" : ` \u00b7 ${net}`}`;
   }
 

@@ -229,6 +229,23 @@ def test_numbers_are_live_while_the_feed_reports_and_say_so_when_it_stops(page: 
     assert page.text("#banner") != ""
 
 
+def test_a_chain_of_which_dates_are_missing_claims_no_regime(page: Page) -> None:
+    page.desk.publish(missing_expiries=7)
+    page.open("/gex/SPX")
+    page.drawn()
+    assert "7 expiry dates" in page.text("#banner")
+    eventually(
+        lambda: page.run("return document.getElementById('tile-net_gex').dataset.fresh") == "partial", 10
+    )
+    assert page.run("return document.getElementById('tile-spot').dataset.fresh") != "partial"
+    assert page.text("#tile-net_gex .detail") == "Of the dates read so far"
+    assert page.text("#tile-confidence .detail") == "7 dates missing"
+    assert "Bn" not in page.browser.driver.title
+    page.desk.publish(missing_expiries=0)
+    eventually(lambda: "gamma" in page.text("#tile-net_gex .detail"), 10, "whole again")
+    assert "Bn" in page.browser.driver.title
+
+
 def test_a_feed_problem_is_shown_with_its_cure(page: Page) -> None:
     page.open("/gex/SPX")
     page.drawn()
