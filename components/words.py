@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 METHOD = "/method"
+CLOSED_VOLS = (
+    "The market is closed. A volatility a year is the last session's price over the time left from now: it reads higher as "
+    "the hours pass without trading. Gamma exposure and expected moves don't depend on it."
+)
 DIFFERENCES = "/differences"
 
 

@@ -106,6 +106,15 @@ def test_where_the_vendor_gives_no_volatility_the_picture_says_so(chain: Chain) 
     assert "gives none now" not in titles(0.2)
 
 
+@pytest.mark.parametrize("view", ["volatility", "expiries"])
+def test_while_the_market_is_closed_volatilities_say_what_they_are(chain: Chain, view: Any) -> None:
+    def note(session: Any) -> str:
+        return str(answer(facts_of(replace(chain, session=session)), PageState(view=view))["note"])
+
+    assert "over the time left from now" in note("closed")
+    assert note("open") == ""
+
+
 def test_the_term_structure_is_listed_on_request(facts: Facts) -> None:
     sent = answer(facts, PageState(view="volatility", by="expiry"))
     assert [row["atm_vol"] for row in sent["rows"]] == [row.atm_vol for row in facts.snapshot.expiries]
