@@ -14,6 +14,7 @@ from components.axis import padded, suggested_range
 from components.facts import Crop, Facts, Parts, known
 from components.state import PageState, View
 from components.strip import levels, times
+from components.words import CLOSED_VOLS
 
 Make = Callable[[Facts, PageState, Crop], Parts]
 
@@ -49,8 +50,15 @@ def answer(facts: Facts, state: PageState, crop: Crop | None = None) -> dict[str
         "crop": list(wanted),
         "dates": _dates(facts.chain),
         **VIEW_PARTS[state.view](facts, state, wanted),
+        **_closed_vols(facts.chain, state),
         **_without_expiries(facts.snapshot, state),
     }
+
+
+def _closed_vols(chain: Chain, state: PageState) -> dict[str, str]:
+    """What to think of volatilities a year while the market is closed."""
+    shown = state.view in ("volatility", "expiries") and chain.session == "closed"
+    return {"note": CLOSED_VOLS} if shown else {}
 
 
 def _without_expiries(snapshot: Snapshot, state: PageState) -> dict[str, str]:

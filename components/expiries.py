@@ -10,7 +10,7 @@ from app.gex.snapshot import ExpirySummary, Snapshot
 from app.market.calendar import exchange_day
 from components import figures
 from components.columns import labels
-from components.facts import Crop, Facts, Parts, closed_vols, known
+from components.facts import Crop, Facts, Parts, known
 from components.greeks import signed_bars
 from components.plain import Panel, plain
 from components.state import PageState
@@ -28,7 +28,6 @@ def view(facts: Facts, state: PageState, crop: Crop) -> Parts:
         "plain": drawn,
         "prefer": "table",
         "summary": _summary(snapshot),
-        "note": closed_vols(facts),
     }
 
 

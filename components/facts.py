@@ -9,7 +9,6 @@ from typing import Any
 from app.gex.snapshot import Snapshot
 from app.gex.surface import Surface
 from app.market.chain import Chain
-from components.words import CLOSED_VOLS
 
 Parts = dict[str, Any]
 Crop = tuple[float, float]
@@ -36,8 +35,3 @@ class Facts:
 def known(value: float | None) -> float | None:
     """The value; None where it is unknown, not a number or infinite."""
     return value if value is not None and math.isfinite(value) else None
-
-
-def closed_vols(facts: Facts) -> str:
-    """What to think of volatilities a year while the market is closed; "" while it is open."""
-    return CLOSED_VOLS if facts.chain.session == "closed" else ""

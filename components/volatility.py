@@ -16,7 +16,7 @@ from app.gex.vols import OTHER_LEG, OTM, VOL_SOURCES
 from app.market.calendar import exchange_day
 from components.columns import labels
 from components.encode import coarse, typed
-from components.facts import Crop, Facts, Parts, closed_vols, known
+from components.facts import Crop, Facts, Parts, known
 from components.plain import Panel, Trace, plain
 from components.state import PageState
 
@@ -76,12 +76,7 @@ def view(facts: Facts, state: PageState, crop: Crop) -> Parts:
     rows = snapshot.expiries
     panels = [_smile(shown), _residuals(shown), _term(rows, snapshot), _cone(rows, snapshot)]
     table = _term_table(every, snapshot) if state.by == "expiry" else _smile_table(shown)
-    return {
-        "plain": plain("volatility", (2, 2), panels),
-        "summary": summary(snapshot),
-        "note": closed_vols(facts),
-        **table,
-    }
+    return {"plain": plain("volatility", (2, 2), panels), "summary": summary(snapshot), **table}
 
 
 def recorded(snapshot: Snapshot) -> Parts:

@@ -109,7 +109,7 @@ def test_where_the_vendor_gives_no_volatility_the_picture_says_so(chain: Chain) 
 @pytest.mark.parametrize("view", ["volatility", "expiries"])
 def test_while_the_market_is_closed_volatilities_say_what_they_are(chain: Chain, view: Any) -> None:
     def note(session: Any) -> str:
-        return str(answer(facts_of(replace(chain, session=session)), PageState(view=view))["note"])
+        return str(answer(facts_of(replace(chain, session=session)), PageState(view=view)).get("note", ""))
 
     assert "over the time left from now" in note("closed")
     assert note("open") == ""
