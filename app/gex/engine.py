@@ -13,20 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex import bell_kernels, node_kernels
-from app.gex.exposure import Legs, leg_exposures
+from app.gex.exposure import leg_exposures
+from app.gex.layout import Layout
 from app.gex.levels import absolute_gamma_strike, walls
 from app.gex.params import BucketName, Params
 from app.gex.profile import Bells, grid, nearest, root_near, roots
 from app.gex.quality import quality_of
 from app.gex.selection import BUCKETS, buckets, chosen_series
 from app.gex.snapshot import Levels, Snapshot, StrikeTable
-from app.gex.sums import add_up
+from app.gex.sums import Sums, add_up
 from app.gex.surface import Surface, fit
 from app.gex.tables import bucket_summaries, heatmap_of, known_or_none, strike_table, summaries
 from app.market.chain import Chain
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+_EVERY_BUCKET = np.arange(len(BUCKETS) + 1)
 
 
 def compute(
@@ -59,10 +63,11 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
     legs = leg_exposures(surface, params, series[surface.layout.node_series])
     sums, shown = add_up(surface, params, series, legs), series & surface.alive
     strikes, pain = strike_table(surface, sums)
-    held = Held.of(surface, legs[0].weight, legs[1].weight)
-    together, greeks = bucket_summaries(surface, sums, shown)
-    spots, values, parts, flips = _profile(surface, params, held, [b.name for b in together if b.used])
-    levels = _levels(surface, params, legs, held, strikes, flips)
+    held, far = Held.of(surface, legs[0].weight, legs[1].weight), buckets(surface)
+    together, greeks = bucket_summaries(surface, sums, shown, far)
+    used = [b.name for b in together if b.used]
+    spots, values, parts, flips = _profile(surface, params, held, held.buckets(surface.layout, far), used)
+    levels = _levels(surface, params, sums, held, strikes, flips)
     heatmap_dates, heatmap = heatmap_of(surface, sums)
     return Snapshot(
         symbol=surface.chain.symbol,
@@ -85,12 +90,11 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
 def _levels(
     surface: Surface,
     params: Params,
-    legs: Legs,
+    sums: Sums,
     held: Held,
     strikes: StrikeTable,
     flips: tuple[float, ...],
 ) -> Levels:
-    call, put = legs
     call_wall, put_wall = walls(strikes.strike, strikes.call_gex, strikes.put_gex, params.walls)
     flip = nearest(flips, surface.spot)
     levels = Levels(
@@ -101,23 +105,22 @@ def _levels(
         put_wall=put_wall,
         absolute_gamma_strike=absolute_gamma_strike(strikes.strike, strikes.call_gex, strikes.put_gex),
     )
-    if not any(leg.used.any() for leg in legs):
+    calls, puts = sums.series.sum(axis=1).tolist()
+    if not calls[5] + puts[5]:
         return levels
-    calls, puts = float(call.gex.sum()), float(put.gex.sum())
-    gross = float(np.abs(call.gex).sum() + np.abs(put.gex).sum())
-    return replace(levels, net_gex=calls + puts, call_gex=calls, put_gex=puts, gross_gex=gross)
+    net, gross = calls[0] + puts[0], calls[1] + puts[1]
+    return replace(levels, net_gex=net, call_gex=calls[0], put_gex=puts[0], gross_gex=gross)
 
 
 def _profile(
-    surface: Surface, params: Params, held: Held, used: list[BucketName]
+    surface: Surface, params: Params, held: Held, nodes: dict[BucketName, slice], used: list[BucketName]
 ) -> tuple[F64, F64, dict[str, F64], tuple[float, ...]]:
     """The grid, G on it, its part of each of these buckets, and the roots; empty without contracts."""
     if not used:
         return np.empty(0), np.empty(0), {}, ()
     bells, spots = held.bells(surface.total_vol), grid(surface.spot)
-    nodes = held.buckets(surface)
     parts: dict[str, F64] = {name: bells.part(nodes[name]).over(spots) for name in used}
-    values = np.sum(list(parts.values()), axis=0)
+    values = sum(parts.values(), np.zeros(len(spots)))
     flips = roots(bells, spots, values)
     if params.unit == "per_point":
         values, parts = values / (0.01 * spots), {name: part / (0.01 * spots) for name, part in parts.items()}
@@ -146,9 +149,9 @@ class Held:
         )  # fmt: skip
         return cls(nodes[:n], lift[:n], mass[:n])
 
-    def buckets(self, surface: Surface) -> dict[BucketName, slice]:
-        """Which of them are in each bucket: nodes stand in order of their dates."""
-        ends = surface.layout.starts[np.searchsorted(buckets(surface), np.arange(len(BUCKETS) + 1))]
+    def buckets(self, layout: Layout, far: I64) -> dict[BucketName, slice]:
+        """Which of them are in each bucket, by `selection.buckets`: nodes stand in order of their dates."""
+        ends = layout.starts[np.searchsorted(far, _EVERY_BUCKET)]
         places = np.searchsorted(self.nodes, ends).tolist()
         return {name: slice(lo, hi) for name, (lo, hi) in zip(BUCKETS, pairwise(places), strict=True)}
 

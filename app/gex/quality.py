@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import node_kernels
+from app.gex import node_kernels, series_kernels
 from app.gex.exposure import Legs
 from app.gex.params import Params
 from app.gex.quotes import plain
@@ -25,22 +25,29 @@ _FORWARD_TRUST = np.array([0.0, 1.0, 0.8, 0.5])
 # A quote this old is worth half.
 _HALF_AGE_MS = 15 * 60_000.0
 _LOW_COVERAGE = 0.8
+_FALLBACKS = (
+    *(str(name) for name in VOL_SOURCES[OTHER_LEG:]),
+    *(f"forward_{FORWARD_SOURCES[code]}" for code in (CARRY, RATE)),
+)
 
 
 def quality_of(surface: Surface, params: Params, chosen: Bools, legs: Legs, sums: Sums) -> QualityCounts:
     """Counts over the chosen series' contracts, shape (s,); of all rows of the chain when no expiry is filtered out."""
-    used = int(sums.series[:, :, 5].sum())
+    used = int(sums.sources.sum())
     excluded = _excluded(surface, chosen, sums)
     whole, part = sums.held.tolist()
     coverage = part / whole if whole > 0 else None
+    series = series_kernels.count_series(
+        chosen, surface.alive, surface.layout.adjusted, surface.forward_source
+    )
     return QualityCounts(
         contracts=used + sum(excluded.values()),
         used=used,
         open_interest_coverage=coverage,
         confidence=_confidence(surface, coverage, legs),
-        fallbacks=_fallbacks(surface, chosen, sums),
+        fallbacks=_fallbacks(series, sums),
         excluded=excluded,
-        warnings=tuple(_warnings(surface, params, chosen, coverage, used)),
+        warnings=tuple(_warnings(surface, params, series, coverage, used)),
         rate=surface.rate if surface.rate_source != "none" else None,
         rate_source=surface.rate_source,
     )
@@ -57,12 +64,9 @@ def _excluded(surface: Surface, chosen: Bools, sums: Sums) -> dict[str, int]:
     return {reason: n for reason, n in counts.items() if n}
 
 
-def _fallbacks(surface: Surface, chosen: Bools, sums: Sums) -> dict[str, int]:
-    counts = dict(zip(VOL_SOURCES, sums.sources.tolist(), strict=True))
-    found = {str(name): counts[name] for name in VOL_SOURCES[OTHER_LEG:]}
-    for code in (CARRY, RATE):
-        live = chosen & surface.alive & (surface.forward_source == code)
-        found[f"forward_{FORWARD_SOURCES[code]}"] = int(live.sum())
+def _fallbacks(series: tuple[int, int, int, int], sums: Sums) -> dict[str, int]:
+    """Contracts by where their volatility comes from, and series by where their forward does, if not from the best."""
+    found = dict(zip(_FALLBACKS, [*sums.sources.tolist()[OTHER_LEG:], *series[1:3]], strict=True))
     return {name: n for name, n in found.items() if n}
 
 
@@ -94,15 +98,19 @@ def _confidence(surface: Surface, coverage: float | None, legs: Legs) -> float |
         _HALF_AGE_MS,
         trusts,
     )
-    found = math.nan if coverage is None else coverage * float(np.prod(trusts))
+    found = math.nan if coverage is None else coverage * math.prod(trusts.tolist())
     return None if math.isnan(found) else min(max(found, 0.0), 1.0)
 
 
 def _warnings(
-    surface: Surface, params: Params, chosen_series: Bools, coverage: float | None, used: int
+    surface: Surface,
+    params: Params,
+    series: tuple[int, int, int, int],
+    coverage: float | None,
+    used: int,
 ) -> list[str]:
-    live = chosen_series & surface.alive
-    carried = int((live & (surface.forward_source > 1)).sum())
+    live, carried, by_rate, adjusted = series
+    without = carried + by_rate
     checks = [
         (not len(surface.chain), "The chain has no contracts."),
         (
@@ -110,14 +118,11 @@ def _warnings(
             f"{surface.chain.missing_expiries} expiry dates have not been read yet: the totals are not whole.",
         ),
         (math.isnan(surface.spot), "The underlying's price is unknown: nothing can be computed."),
-        (bool(len(surface.chain)) and not live.any(), "Every chosen contract has settled or none is chosen."),
+        (len(surface.chain) > 0 and not live, "Every chosen contract has settled or none is chosen."),
         (surface.rate_source == "none", "No interest rate is known: 0 was used."),
         (surface.rate_source == "setting", "The interest rate is the configured one, not the market's."),
-        (carried > 0, f"{carried} of {int(live.sum())} series have no parity forward."),
-        (
-            bool((live & surface.layout.adjusted).any()),
-            "Adjusted contracts are included with their multiplier.",
-        ),
+        (without > 0, f"{without} of {live} series have no parity forward."),
+        (adjusted > 0, "Adjusted contracts are included with their multiplier."),
         (coverage is None and used > 0, "No open interest is known."),
         (
             coverage is not None and coverage < _LOW_COVERAGE,

@@ -14,7 +14,6 @@ from app.market.chain import Quotes
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +21,10 @@ class Leg:
     """The calls or the puts of all nodes, shape (m,) each; NaN where a node has none.
 
     Attributes:
-        listed: whether the contract is in the chain.
         bid, ask, mid: $; NaN unless the quote is usable: bid > 0, ask >= bid, spread sane.
         offered: the ask where nobody bids (bid 0, ask > 0), an upper limit of the price; NaN elsewhere.
     """
 
-    listed: Bools
     bid: F64
     ask: F64
     mid: F64
@@ -36,7 +33,7 @@ class Leg:
 
 def legs_of(layout: Layout, quotes: Quotes) -> tuple[Leg, Leg]:
     """Calls and puts by node."""
-    return leg_of(layout.call_row, quotes), leg_of(layout.put_row, quotes)
+    return leg_of(layout.nodes, layout.call_row, quotes), leg_of(layout.nodes, layout.put_row, quotes)
 
 
 def plain(column: NDArray[Any]) -> NDArray[Any]:
@@ -51,10 +48,10 @@ def count_by_node(rows: I64, column: NDArray[np.float32], *, signed: bool = Fals
     return out
 
 
-def leg_of(rows: I64, quotes: Quotes) -> Leg:
-    """The contracts in these rows of the chain; -1 stands for one that isn't listed."""
-    leg = Leg(rows >= 0, *np.empty((4, len(rows))))
-    reread(leg, np.arange(len(rows)), rows, quotes)
+def leg_of(nodes: I64, rows: I64, quotes: Quotes) -> Leg:
+    """The contracts of all nodes, which are in these rows of the chain; -1 stands for one that isn't listed."""
+    leg = Leg(*np.empty((4, len(rows))))
+    reread(leg, nodes, rows, quotes)
     return leg
 
 

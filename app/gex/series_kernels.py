@@ -81,6 +81,19 @@ def other_forwards(
         forward[s], source[s] = spot * np.exp(carry * years[s]), 3 if nearest < 0 else 2
 
 
+@kernel
+def count_series(chosen: Bools, alive: Bools, adjusted: Bools, source: I8) -> tuple[int, int, int, int]:
+    """Of the chosen and living series, (s,) each: how many there are, carried (2), by rate (3), with adjusted contracts."""
+    live, carried, by_rate, unusual = 0, 0, 0, 0
+    for s in range(chosen.size):
+        if chosen[s] and alive[s]:
+            live += 1
+            carried += 1 if source[s] == 2 else 0
+            by_rate += 1 if source[s] == 3 else 0
+            unusual += 1 if adjusted[s] else 0
+    return live, carried, by_rate, unusual
+
+
 @inline
 def _nearest_pairs(
     lo: int,

@@ -246,3 +246,46 @@ def add_buckets(code: I64, shown: Bools, sums: F64, greeks: F64, out: F64) -> No
                 some = sums[0, s, 5] + sums[1, s, 5] > 0.0 and np.isfinite(greeks[j, s])
                 if some:
                     row[9 + j] = greeks[j, s] + (0.0 if np.isnan(row[9 + j]) else row[9 + j])
+
+
+@kernel
+def walls(call: F64, put: F64, net: bool) -> tuple[int, int]:
+    """Where the call wall and the put wall are among strikes with these exposures, shape (k,) each; -1 where there is none.
+
+    The largest size of each, or (net) the largest positive and the largest negative sum; unknown ones are passed over.
+    """
+    upper, lower, most, least = -1, -1, 0.0, 0.0
+    for k in range(call.size):
+        both = call[k] + put[k]
+        up, down = both if net else abs(call[k]), -both if net else abs(put[k])
+        upper, most = (k, up) if up > most else (upper, most)
+        lower, least = (k, down) if down > least else (lower, least)
+    return upper, lower
+
+
+@kernel
+def most_gamma(call: F64, put: F64) -> int:
+    """Where the sizes of both, shape (k,) each, add up to most, unknown ones being nothing; -1 where there is none."""
+    place, most = -1, 0.0
+    for k in range(call.size):
+        size = (0.0 if np.isnan(call[k]) else abs(call[k])) + (0.0 if np.isnan(put[k]) else abs(put[k]))
+        place, most = (k, size) if size > most else (place, most)
+    return place
+
+
+@kernel
+def least_worth(strike: F64, call: F64, put: F64) -> int:
+    """At which strike, ascending, all options together are worth least at expiry; -1 where no shares are held, (k,) each."""
+    n, worth = strike.size, np.zeros(strike.size)
+    calls, puts, rising, falling = 0.0, 0.0, 0.0, 0.0
+    # going up a strike, calls gain and puts lose what is held on their side of it
+    for k in range(1, n):
+        calls += call[k - 1]
+        rising += calls * (strike[k] - strike[k - 1])
+        worth[k] = rising
+    for k in range(n - 2, -1, -1):
+        puts += put[k + 1]
+        falling += puts * (strike[k + 1] - strike[k])
+        worth[k] += falling
+    held = calls + puts + (call[n - 1] + put[0] if n > 0 else 0.0)
+    return int(np.argmin(worth)) if held > 0.0 else -1

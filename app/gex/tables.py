@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from app.gex import sum_kernels
 from app.gex.levels import max_pain
 from app.gex.params import BucketName
-from app.gex.selection import BUCKETS, buckets
+from app.gex.selection import BUCKETS
 from app.gex.snapshot import BucketSummary, ExpirySummary, GreekTotals, StrikeTable
 from app.gex.sums import Sums
 from app.gex.surface import FORWARD_SOURCES, QUARTER, Surface
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
@@ -92,11 +93,11 @@ def _summary(surface: Surface, s: int, row: list[Any], source: int) -> ExpirySum
 
 
 def bucket_summaries(
-    surface: Surface, sums: Sums, shown: Bools
+    surface: Surface, sums: Sums, shown: Bools, far: I64
 ) -> tuple[tuple[BucketSummary, ...], GreekTotals]:
-    """The series that are shown, shape (s,), added up by how far they are; and the greeks of them all."""
+    """The series that are shown, shape (s,), added up by how far they are (`selection.buckets`); and the greeks of all."""
     columns = np.empty((len(BUCKETS) + 1, 13))
-    sum_kernels.add_buckets(buckets(surface), shown, sums.series, sums.series_greeks, columns)
+    sum_kernels.add_buckets(far, shown, sums.series, sums.series_greeks, columns)
     *rows, together = columns.tolist()
     found = tuple(_bucket(surface, name, row) for name, row in zip(BUCKETS, rows, strict=True) if row[0] >= 0)
     return found, _greeks(together)

@@ -49,7 +49,7 @@ def test_usable_quotes_are_those_with_a_bid_an_ask_above_it_and_a_sane_spread() 
     sane = (np.abs(bid) <= 1e8) & (np.abs(ask) <= 1e8)
     mid = (bid + ask) / 2
     usable = sane & (bid > 0) & (ask >= bid) & ((ask - bid <= mid) | (ask - bid <= 0.25))
-    found = leg_of(rows, chain.quotes)
+    found = leg_of(np.arange(len(rows)), rows, chain.quotes)
     np.testing.assert_array_equal(found.mid, np.where(usable, mid, np.nan))
     np.testing.assert_array_equal(found.bid, np.where(usable, bid, np.nan))
     np.testing.assert_array_equal(found.offered, np.where(sane & (bid == 0) & (ask > 0), ask, np.nan))

@@ -113,7 +113,7 @@ def test_some_nodes_quotes_are_those_of_all() -> None:
     layout = surface.layout
     nodes = np.arange(0, len(layout.strike), 2)
     for rows in (layout.call_row, layout.put_row):
-        whole = leg_of(rows, chain.quotes)
+        whole = leg_of(np.arange(len(rows)), rows, chain.quotes)
         bid, ask, mid, offered = np.full((4, len(rows)), 7.0)
         node_kernels.read_quotes(nodes, rows, chain.quotes.bid, chain.quotes.ask, bid, ask, mid, offered)
         for found, expected in zip(
