@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+
+from app.gex import series_kernels
 
 F64 = NDArray[np.float64]
 
@@ -11,7 +15,6 @@ F64 = NDArray[np.float64]
 _MIN_PAIRS = 8
 _MIN_YEARS = 7 / 365
 _MONEYNESS = 0.35
-_ROUNDS = 4
 # Rates differ by maturity: no series' certainty counts for more than this, or the longest would decide alone.
 _ERROR_FLOOR = 5e-4
 LOWEST, HIGHEST = -0.05, 0.5
@@ -30,31 +33,15 @@ def parity_rate(
         years: T of each series, shape (s,).
         spot: S in $.
     """
-    found = []
-    near = np.isfinite(gap) & (np.abs(np.log(strike / spot)) < _MONEYNESS)
-    for s in np.flatnonzero(years >= _MIN_YEARS):
-        part = slice(starts[s], starts[s + 1])
-        use = near[part]
-        if use.sum() >= _MIN_PAIRS:
-            slope, error = _line(strike[part][use], gap[part][use], spread[part][use])
-            if slope < 0:
-                found.append((-np.log(-slope) / years[s], error / years[s]))
-    kept = [(rate, error) for rate, error in found if LOWEST <= rate <= HIGHEST]
-    return _weighted_median(np.array(kept)) if kept else float("nan")
-
-
-def _line(x: F64, y: F64, spread: F64) -> tuple[float, float]:
-    """Slope of y over x and its standard error; outliers lose their weight (Tukey's biweight)."""
-    base = 1.0 / (spread + 0.01) ** 2
-    weight, slope = base, -1.0
-    for _ in range(_ROUNDS):
-        xm, ym = np.average(x, weights=weight), np.average(y, weights=weight)
-        slope = float(np.sum(weight * (x - xm) * (y - ym)) / np.sum(weight * (x - xm) ** 2))
-        residual = (y - ym - slope * (x - xm)) * np.sqrt(base)
-        scale = 1.4826 * float(np.median(np.abs(residual))) + 1e-9
-        weight = base * np.clip(1 - (residual / (6 * scale)) ** 2, 1e-12, None) ** 2
-    spread_x = float(np.sum(base * (x - np.average(x, weights=base)) ** 2))
-    return slope, (scale + 1e-6) / float(np.sqrt(spread_x))
+    slope, error = np.empty((2, len(years)))
+    low, high = spot * math.exp(-_MONEYNESS), spot * math.exp(_MONEYNESS)
+    wanted = years >= _MIN_YEARS
+    series_kernels.parity_lines(starts, strike, gap, spread, wanted, low, high, _MIN_PAIRS, slope, error)
+    falling = slope < 0
+    rate = -np.log(-slope[falling]) / years[falling]
+    kept = (rate >= LOWEST) & (rate <= HIGHEST)
+    found = np.column_stack([rate, error[falling] / years[falling]])[kept]
+    return _weighted_median(found) if len(found) else math.nan
 
 
 def _weighted_median(pairs: F64) -> float:

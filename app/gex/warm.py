@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -36,6 +38,7 @@ def _run_everything() -> None:
     chain = _chain()
     black(chain.spot, chain.contracts.strike, 0.05, chain.contracts.right)
     expose(fit(chain))
+    fit(replace(chain, rate=math.nan))
 
 
 def _chain() -> Chain:

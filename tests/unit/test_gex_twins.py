@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gex import Params, bell_kernels, fit, node_kernels
+from app.gex import Params, bell_kernels, fit, node_kernels, series_kernels, sum_kernels
 from app.gex.black import otm_total_vol
 from app.gex.exposure import leg_exposures
 from app.gex.greeks import greeks
@@ -54,6 +54,63 @@ def test_time_values_come_from_the_leg_out_of_the_money_else_from_an_uncontradic
         )
         np.testing.assert_array_equal(source, np.select([priced, other], [1, 2], 0)[nodes])
         assert {0, 1, 2} <= set(source.tolist())
+
+
+def robust_line(x: F64, y: F64, base: F64) -> tuple[float, float]:
+    """Slope and standard error by four rounds of Tukey's biweight."""
+    weight = base
+    for _ in range(4):
+        xm, ym = np.average(x, weights=weight), np.average(y, weights=weight)
+        slope = np.sum(weight * (x - xm) * (y - ym)) / np.sum(weight * (x - xm) ** 2)
+        residual = (y - ym - slope * (x - xm)) * np.sqrt(base)
+        scale = 1.4826 * np.median(np.abs(residual)) + 1e-9
+        weight = base * np.clip(1 - (residual / (6 * scale)) ** 2, 1e-12, None) ** 2
+    squares = np.sum(base * (x - np.average(x, weights=base)) ** 2)
+    return slope, (scale + 1e-6) / np.sqrt(squares)
+
+
+def test_lines_through_parity_are_robust_and_need_enough_pairs() -> None:
+    rng = np.random.default_rng(4)
+    counts, discount = [40, 9, 7, 30], [0.99, 0.97, 0.96, 0.95]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    strike = np.concatenate([np.linspace(80.0, 120.0, n) for n in counts])
+    of = np.repeat(np.arange(4), counts)
+    gap = np.asarray(discount)[of] * (100.5 - strike) + rng.normal(0, 0.02, len(strike))
+    gap[[3, 20]] += [5.0, -8.0]
+    gap[30] = np.nan
+    spread = rng.uniform(0.05, 0.4, len(strike))
+    wanted = np.array([True, True, True, False])
+    slope, error = np.empty((2, 4))
+    series_kernels.parity_lines(starts, strike, gap, spread, wanted, 81.0, 119.5, 7, slope, error)
+    for s in range(2):
+        use = (of == s) & np.isfinite(gap) & (strike > 81.0) & (strike < 119.5)
+        expected = robust_line(strike[use], gap[use], 1.0 / (spread[use] + 0.01) ** 2)
+        np.testing.assert_allclose((slope[s], error[s]), expected, rtol=1e-9)
+        # a plain line is off by 0.01 and more where two of its pairs are dollars off
+        assert slope[s] == pytest.approx(-discount[s], abs=2e-3)
+    assert np.isnan(slope[2:]).all()
+    assert np.isnan(error[2:]).all()
+
+
+@pytest.mark.parametrize("unknown", [0.0, 0.3, 1.0])
+def test_walls_and_the_strikes_of_most_gamma_and_least_worth(unknown: float) -> None:
+    rng = np.random.default_rng(9)
+    call, put = rng.normal(size=(2, 40)) * np.where(rng.uniform(size=(2, 40)) < unknown, np.nan, 1.0)
+    strike, shares = np.sort(rng.uniform(50, 150, 40)), rng.integers(0, 900, (2, 40)) * 100.0
+
+    def largest(size: F64) -> int:
+        size = np.nan_to_num(size)
+        return int(np.argmax(size)) if size.max() > 0 else -1
+
+    assert sum_kernels.walls(call, put, False) == (largest(np.abs(call)), largest(np.abs(put)))
+    assert sum_kernels.walls(call, put, True) == (largest(call + put), largest(-call - put))
+    assert sum_kernels.most_gamma(call, put) == largest(
+        np.abs(np.nan_to_num(call)) + np.abs(np.nan_to_num(put))
+    )
+    call_worth = (np.maximum(strike[:, None] - strike, 0.0) * shares[0]).sum(axis=1)
+    put_worth = (np.maximum(strike - strike[:, None], 0.0) * shares[1]).sum(axis=1)
+    assert sum_kernels.least_worth(strike, *shares) == np.argmin(call_worth + put_worth)
+    assert sum_kernels.least_worth(strike, *np.zeros((2, 40))) == -1
 
 
 def test_nodes_are_priced_by_their_quotes_and_the_rest_told_what_may_stand_in() -> None:
