@@ -85,22 +85,34 @@ def replace_terms(
         How much the sum of absolute exposures grows.
     """
     n, grown = nodes.size, 0.0
+    each, scale = np.empty(n), np.empty(n)
     for j in range(n):
         i, s = nodes[j], series[nodes[j]]
         change[0, n + j], change[1, n + j], change[2, n + j] = slope[i], offset[i], -height[i]
-        good = x[i] > 0.0 and discounted[s] > 0.0
-        a = 1.0 / x[i] if good else 1.0
-        c = (log_carry[s] - log_strike[i]) * a + 0.5 / a if good else 0.0
-        scale = INVERSE_SQRT_2_PI * discounted[s] * a if good else 0.0
-        d = a * log_spot + c
-        each = unit * scale * fast_exp(-0.5 * d * d)
-        grown += abs(call_shares[i] * each) - abs(call[i]) + abs(put_shares[i] * each) - abs(put[i])
-        by_call[strike[i]] += call_shares[i] * each - call[i]
-        by_put[strike[i]] += put_shares[i] * each - put[i]
-        call[i], put[i] = call_shares[i] * each, put_shares[i] * each
-        slope[i], offset[i], height[i] = a, c, 0.01 * (call_shares[i] + put_shares[i]) * scale
-        change[0, j], change[1, j], change[2, j] = a, c, height[i]
+        change[0, j], change[1, j], scale[j] = x[i], log_carry[s] - log_strike[i], discounted[s]
+    _new_terms(log_spot, unit, change[0, :n], change[1, :n], scale, each)
+    for j in range(n):
+        i, k = nodes[j], strike[nodes[j]]
+        of_call, of_put = call_shares[i] * each[j], put_shares[i] * each[j]
+        grown += abs(of_call) - abs(call[i]) + abs(of_put) - abs(put[i])
+        by_call[k] += of_call - call[i]
+        by_put[k] += of_put - put[i]
+        call[i], put[i] = of_call, of_put
+        change[2, j] = 0.01 * (call_shares[i] + put_shares[i]) * scale[j]
+        slope[i], offset[i], height[i] = change[0, j], change[1, j], change[2, j]
     return grown
+
+
+@inner
+def _new_terms(log_spot: float, unit: float, slope: F64, offset: F64, scale: F64, each: F64) -> None:
+    """From x, ln(F / S K) and D F / S of nodes, shape (n,), to their bells for one share, in place, and its exposure."""
+    for j in range(each.size):
+        good = slope[j] > 0.0 and scale[j] > 0.0
+        a = 1.0 / slope[j] if good else 1.0
+        c = offset[j] * a + 0.5 / a if good else 0.0
+        top = INVERSE_SQRT_2_PI * scale[j] * a if good else 0.0
+        d = a * log_spot + c
+        slope[j], offset[j], scale[j], each[j] = a, c, top, unit * top * fast_exp(-0.5 * d * d)
 
 
 @kernel

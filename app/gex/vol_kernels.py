@@ -88,16 +88,17 @@ def refine_total_vol(log_b: F64, y: F64, x: F64, steps: int) -> None:
             x[i] = min(max(moved, 1e-9), MAX_TOTAL_VOL)
 
 
+# Halley's steps converge cubically: a last move below this share of x leaves 1e-15 of it.
+_SETTLED = 1e-5
+
+
 @kernel
 def settle_total_vol(b: F64, before: F64, x: F64) -> int:
-    """Mark in x what has no price (NaN) and what still moves (the negative of itself); returns how many move.
-
-    Halley's steps converge cubically: a last move below 1e-5 leaves 1e-15.
-    """
+    """Mark in x what has no price (NaN) and what still moves (the negative of itself); returns how many move."""
     moving = 0
     for i in range(x.size):
         good = b[i] > 0.0
-        still = abs(x[i] - before[i]) <= 1e-5 * x[i]
+        still = abs(x[i] - before[i]) <= _SETTLED * x[i]
         moving += 1 if good and not still else 0
         known = good and (x[i] < MAX_TOTAL_VOL or not still)
         x[i] = (x[i] if still else -x[i]) if known else np.nan
@@ -138,11 +139,39 @@ def invert_prices(time_value: F64, forward: F64, strike: F64, guess: F64, x: F64
                 seed_total_vol(b[:n], sinh_y[:n], other[:n])
                 for i in range(n):
                     found[i] = found[i] if guess[begin + i] > 0.0 else other[i]
+            other[:n] = found
             refine_total_vol(log_b[:n], y[:n], found, 1)
+            if refine_few(b[:n], log_b[:n], y[:n], other[:n], found):
+                moving += settle_total_vol(b[:n], other[:n], found)
+                continue
         other[:n] = found
         refine_total_vol(log_b[:n], y[:n], found, 1)
         moving += settle_total_vol(b[:n], other[:n], found)
     return moving
+
+
+@inner
+def refine_few(b: F64, log_b: F64, y: F64, before: F64, x: F64) -> bool:
+    """One more step, in place, for the rows that still move, where they are few (else nothing, and False).
+
+    A quote that changed leaves most of its series where they were, but for what its forward moves: there one step is enough.
+    `before` becomes what the rows' last step started from, as `settle_total_vol` wants it.
+    """
+    few = np.empty(x.size // 4, np.int64)
+    n = 0
+    for i in range(x.size):
+        if b[i] > 0.0 and not abs(x[i] - before[i]) <= _SETTLED * x[i]:
+            if n == few.size:
+                return False
+            few[n] = i
+            n += 1
+    levels, places, at = np.empty(n), np.empty(n), np.empty(n)
+    for j in range(n):
+        levels[j], places[j], at[j] = log_b[few[j]], y[few[j]], x[few[j]]
+    refine_total_vol(levels, places, at, 1)
+    for j in range(n):
+        before[few[j]], x[few[j]] = x[few[j]], at[j]
+    return True
 
 
 @kernel
