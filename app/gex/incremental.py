@@ -27,7 +27,7 @@ from app.gex.profile import Bells, grid, nearest, roots
 from app.gex.quotes import plain, reread
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels
-from app.gex.surface import PARITY, Surface, fit
+from app.gex.surface import Surface, fit
 from app.gex.vols import price_nodes
 from app.market.chain import Chain, Quotes
 
@@ -78,7 +78,7 @@ class Engine:
         self._gap, self._spread, self._shares = np.full(m, np.nan), np.full(m, np.nan), np.zeros((2, m))
         self._requote(layout.nodes)
         self._recount(layout.nodes)
-        self._reforward(surface.alive)
+        self._reforward(layout.nodes)
         self._reprice(layout.nodes)
         self._fresh()
 
@@ -134,7 +134,8 @@ class Engine:
 
     def levels(self) -> Levels:
         """All levels but the flip band and max pain, which `expose(engine.surface)` gives."""
-        strike, call, put = self.strikes()
+        strike, call, put = self._surface.layout.strikes, self._call, self._put
+        calls, puts = float(call.sum()), float(put.sum())
         flips = roots(Bells(*self._bells), self._grid, self._sums * self._grid)
         call_wall, put_wall = walls(strike, call, put, self._params.walls)
         return Levels(
@@ -143,9 +144,9 @@ class Engine:
             call_wall=call_wall,
             put_wall=put_wall,
             absolute_gamma_strike=absolute_gamma_strike(strike, call, put),
-            net_gex=float(call.sum() + put.sum()),
-            call_gex=float(call.sum()),
-            put_gex=float(put.sum()),
+            net_gex=calls + puts,
+            call_gex=calls,
+            put_gex=puts,
             gross_gex=self._gross,
         )
 
@@ -171,40 +172,23 @@ class Engine:
     def _follow(self, nodes: I64) -> None:
         """Everything that follows from new quotes at these nodes."""
         layout = self._surface.layout
-        touched = np.zeros(len(layout.series), bool)
-        touched[layout.node_series[nodes]] = True
-        moved = self._reforward(touched)
+        moved, touched = self._reforward(nodes)
         stale = np.empty(len(layout.strike), bool)
         self._reprice(node_kernels.with_series(nodes, moved, layout.starts, stale))
-        touched |= moved
         series_kernels.refill(
             np.flatnonzero(touched), layout.starts, layout.log_strike, self._vendor, self._limit, self._priced,
             self._priced_source, self._x, self._source, stale,
         )  # fmt: skip
         self._replace(np.flatnonzero(stale))
 
-    def _reforward(self, touched: Bools) -> Bools:
-        """Forwards and carries of the touched series anew; which have moved. The others keep their carry, but those that
-        parity doesn't give follow their neighbours."""
-        s = self._surface
-        wanted = touched & s.alive
-        series_kernels.parity_forwards(
-            s.layout.starts,
-            s.layout.strike,
-            self._gap,
-            self._spread,
-            wanted,
-            s.discount,
-            self._spot,
-            self._parity,
-        )
-        kept = ~touched & (self._forward_source == PARITY)
-        found, source = np.where(kept, self._forward, self._parity), np.empty(len(kept), np.int8)
-        series_kernels.other_forwards(s.years, s.alive, s.layout.adjusted, self._spot, s.rate, found, source)
-        moved = ~kept & (found != self._forward) & ~(np.isnan(found) & np.isnan(self._forward))
-        self._carry = np.where(kept, self._carry, found / self._spot)
-        self._forward, self._forward_source = found, source
-        return np.asarray(moved)
+    def _reforward(self, nodes: I64) -> tuple[Bools, Bools]:
+        """Forwards and carries of these nodes' series anew, and of those that follow; which have moved, which to look at."""
+        s, layout = self._surface, self._surface.layout
+        return series_kernels.follow_forwards(
+            nodes, layout.node_series, layout.starts, layout.strike, self._gap, self._spread, s.years, s.alive,
+            layout.adjusted, s.discount, self._spot, s.rate, self._parity, self._forward, self._forward_source,
+            self._carry,
+        )  # fmt: skip
 
     def _reprice(self, nodes: I64) -> None:
         """What quotes say of x at these nodes, and what may stand in, anew."""

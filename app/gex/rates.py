@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import series_kernels
+from app.gex import rate_kernels
 
 F64 = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ def parity_rate(
     slope, error = np.empty((2, len(years)))
     low, high = spot * math.exp(-_MONEYNESS), spot * math.exp(_MONEYNESS)
     wanted = years >= _MIN_YEARS
-    series_kernels.parity_lines(starts, strike, gap, spread, wanted, low, high, _MIN_PAIRS, slope, error)
+    rate_kernels.parity_lines(starts, strike, gap, spread, wanted, low, high, _MIN_PAIRS, slope, error)
     falling = slope < 0
     rate = -np.log(-slope[falling]) / years[falling]
     kept = (rate >= LOWEST) & (rate <= HIGHEST)

@@ -81,74 +81,58 @@ def other_forwards(
         forward[s], source[s] = spot * np.exp(carry * years[s]), 3 if nearest < 0 else 2
 
 
-# Rounds of reweighting a line; each shrinks what outliers count for.
-_ROUNDS = 4
-
-
 @kernel
-def parity_lines(
+def follow_forwards(
+    nodes: I64,
+    series: I64,
     starts: I64,
     strike: F64,
     gap: F64,
     spread: F64,
-    wanted: Bools,
-    lowest: float,
-    highest: float,
-    fewest: int,
-    slope: F64,
-    error: F64,
-) -> None:
-    """The slope of C - P over K of each series that is wanted, and its standard error, into the last two, shape (s,).
+    years: F64,
+    alive: Bools,
+    adjusted: Bools,
+    discount: F64,
+    spot: float,
+    rate: float,
+    parity: F64,
+    forward: F64,
+    source: I8,
+    carry: F64,
+) -> tuple[Bools, Bools]:
+    """Forwards anew of the series that these nodes, shape (n,), are in, and of those that follow them, in place.
 
-    A robust line through the pairs quoted between these strikes; NaN where they are fewer than `fewest`. Other arguments as
-    for `parity_forwards`.
+    Others that parity gives keep theirs.
+
+    Args:
+        series: of all nodes, shape (m,); others as of `parity_forwards` and `other_forwards`.
+        parity, forward, source, carry: what parity says, F, whence, F/S; shape (s,), changed in place.
+
+    Returns:
+        Which series have another forward, and which have that or are touched, shape (s,) each.
     """
-    slope[:], error[:] = np.nan, np.nan
-    most = 0
-    for s in range(wanted.size):
-        most = max(most, starts[s + 1] - starts[s])
-    x, y, base = np.empty(most), np.empty(most), np.empty(most)
-    for s in range(wanted.size):
-        n = 0
-        for i in range(starts[s], starts[s + 1] if wanted[s] else starts[s]):
-            if np.isfinite(gap[i]) and strike[i] > lowest and strike[i] < highest:
-                x[n], y[n], base[n] = strike[i], gap[i], 1.0 / ((spread[i] + 0.01) * (spread[i] + 0.01))
-                n += 1
-        if n >= fewest:
-            slope[s], error[s] = _robust_line(x[:n], y[:n], base[:n])
-
-
-@inner
-def _robust_line(x: F64, y: F64, base: F64) -> tuple[float, float]:
-    """Slope of y over x and its standard error under weights `base`; outliers lose theirs (Tukey's biweight)."""
-    weight, size = base.copy(), np.empty(x.size)
-    slope, scale = np.nan, np.nan
-    for _ in range(_ROUNDS):
-        xm, ym, _spread, slope = _weighted_line(x, y, weight)
-        for i in range(x.size):
-            size[i] = abs(y[i] - ym - slope * (x[i] - xm)) * np.sqrt(base[i])
-        scale = 1.4826 * np.median(size) + 1e-9
-        for i in range(x.size):
-            far = size[i] / (6.0 * scale)
-            kept = max(1.0 - far * far, 1e-12)
-            weight[i] = base[i] * kept * kept
-    return slope, (scale + 1e-6) / np.sqrt(_weighted_line(x, y, base)[2])
-
-
-@inner
-def _weighted_line(x: F64, y: F64, weight: F64) -> tuple[float, float, float, float]:
-    """Means of x and y, the weighted sum of squares of x around its own, and the slope of y over x."""
-    total, xm, ym = 0.0, 0.0, 0.0
-    for i in range(x.size):
-        total += weight[i]
-        xm += weight[i] * x[i]
-        ym += weight[i] * y[i]
-    xm, ym = xm / total, ym / total
-    squares, products = 0.0, 0.0
-    for i in range(x.size):
-        squares += weight[i] * (x[i] - xm) * (x[i] - xm)
-        products += weight[i] * (x[i] - xm) * (y[i] - ym)
-    return xm, ym, squares, products / squares
+    n = years.size
+    touched, wanted, kept, moved = (
+        np.zeros(n, np.bool_),
+        np.empty(n, np.bool_),
+        np.empty(n, np.bool_),
+        np.empty(n, np.bool_),
+    )
+    for j in range(nodes.size):
+        touched[series[nodes[j]]] = True
+    for s in range(n):
+        wanted[s] = touched[s] and alive[s]
+        kept[s] = not touched[s] and source[s] == 1
+    parity_forwards(starts, strike, gap, spread, wanted, discount, spot, parity)
+    found = np.where(kept, forward, parity)
+    other_forwards(years, alive, adjusted, spot, rate, found, source)
+    for s in range(n):
+        same = found[s] == forward[s] or (np.isnan(found[s]) and np.isnan(forward[s]))
+        moved[s] = not kept[s] and not same
+        touched[s] = touched[s] or moved[s]
+        carry[s] = carry[s] if kept[s] else found[s] / spot
+        forward[s] = found[s]
+    return moved, touched
 
 
 @kernel

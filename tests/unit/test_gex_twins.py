@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gex import Params, bell_kernels, fit, node_kernels, series_kernels, sum_kernels
+from app.gex import Params, bell_kernels, fit, node_kernels, rate_kernels, sum_kernels
 from app.gex.black import otm_total_vol
 from app.gex.exposure import leg_exposures
 from app.gex.greeks import greeks
@@ -81,7 +81,7 @@ def test_lines_through_parity_are_robust_and_need_enough_pairs() -> None:
     spread = rng.uniform(0.05, 0.4, len(strike))
     wanted = np.array([True, True, True, False])
     slope, error = np.empty((2, 4))
-    series_kernels.parity_lines(starts, strike, gap, spread, wanted, 81.0, 119.5, 7, slope, error)
+    rate_kernels.parity_lines(starts, strike, gap, spread, wanted, 81.0, 119.5, 7, slope, error)
     for s in range(2):
         use = (of == s) & np.isfinite(gap) & (strike > 81.0) & (strike < 119.5)
         expected = robust_line(strike[use], gap[use], 1.0 / (spread[use] + 0.01) ** 2)
