@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from app.gex import bell_kernels, node_kernels, series_kernels
 from app.gex.exposure import counts_of, sign_of
-from app.gex.levels import absolute_gamma_strike, walls
+from app.gex.levels import absolute_gamma_strike, max_pain, walls
 from app.gex.params import Params
 from app.gex.profile import Bells, grid, nearest, roots
-from app.gex.quotes import plain, reread
+from app.gex.quotes import count_by_node, plain, reread
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels
+from app.gex.sums import totals
 from app.gex.surface import Surface, fit
 from app.gex.vols import price_nodes
 from app.market.chain import Chain, Quotes
@@ -78,6 +79,7 @@ class Engine:
         self._gap, self._spread, self._shares = np.full(m, np.nan), np.full(m, np.nan), np.zeros((2, m))
         self._requote(layout.nodes)
         self._recount(layout.nodes)
+        self._pain = self._max_pain()
         self._reforward(layout.nodes)
         self._reprice(layout.nodes)
         self._fresh()
@@ -105,6 +107,8 @@ class Engine:
         nodes = node_kernels.nodes_of(np.asarray(rows, np.int64), layout.row_node, len(layout.strike))
         if not columns.keys().isdisjoint(_COUNTS):
             self._recount(nodes)
+        if "open_interest" in columns:
+            self._pain = self._max_pain()
         if columns.keys().isdisjoint(_PRICES):
             self._replace(nodes)
             return
@@ -133,7 +137,7 @@ class Engine:
         return self._grid, values if self._params.unit == "per_1pct" else values / (0.01 * self._grid)
 
     def levels(self) -> Levels:
-        """All levels but the flip band and max pain, which `expose(engine.surface)` gives."""
+        """All levels but the flip band and the greeks, which `expose(engine.surface)` gives."""
         strike, call, put = self._surface.layout.strikes, self._call, self._put
         calls, puts = float(call.sum()), float(put.sum())
         flips = roots(Bells(*self._bells), self._grid, self._sums * self._grid)
@@ -144,6 +148,7 @@ class Engine:
             call_wall=call_wall,
             put_wall=put_wall,
             absolute_gamma_strike=absolute_gamma_strike(strike, call, put),
+            max_pain=self._pain,
             net_gex=calls + puts,
             call_gex=calls,
             put_gex=puts,
@@ -168,6 +173,19 @@ class Engine:
             shares = counts_of(self._params, rows[nodes], self._quotes) * layout.multiplier[nodes]
             known = self._chosen[nodes] & np.isfinite(shares)
             self._shares[at, nodes] = sign_of(self._params, at) * np.where(known, shares, 0.0)
+
+    def _max_pain(self) -> float | None:
+        """Max pain of what is held: it changes with open interest alone."""
+        layout, held = self._surface.layout, self._quotes.open_interest
+        live, k = self._chosen & self._surface.node_alive, len(layout.strikes)
+        shown = np.bincount(layout.node_strike[live], minlength=k) > 0
+        shares = [
+            totals(layout.node_strike, np.where(live & (counts > 0), counts * layout.multiplier, 0.0), k)[
+                shown
+            ]
+            for counts in (count_by_node(rows, held) for rows in (layout.call_row, layout.put_row))
+        ]
+        return max_pain(layout.strikes[shown], *shares)
 
     def _follow(self, nodes: I64) -> None:
         """Everything that follows from new quotes at these nodes."""

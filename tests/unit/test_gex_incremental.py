@@ -34,6 +34,7 @@ def assert_same(engine: Engine, chain: Chain, params: Params) -> None:
     np.testing.assert_allclose(kept.flips, levels.flips, rtol=1e-9)
     assert (kept.call_wall, kept.put_wall) == (levels.call_wall, levels.put_wall)
     assert kept.absolute_gamma_strike == levels.absolute_gamma_strike
+    assert kept.max_pain == levels.max_pain
     spots, values = engine.profile()
     np.testing.assert_allclose(spots, whole.profile_spot)
     np.testing.assert_allclose(values, whole.profile_gex, atol=1e-9 * levels.gross_gex)
