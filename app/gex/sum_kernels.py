@@ -283,9 +283,12 @@ def least_worth(strike: F64, call: F64, put: F64) -> int:
         calls += call[k - 1]
         rising += calls * (strike[k] - strike[k - 1])
         worth[k] = rising
-    for k in range(n - 2, -1, -1):
-        puts += put[k + 1]
-        falling += puts * (strike[k + 1] - strike[k])
-        worth[k] += falling
+    place, least = -1, np.inf
+    for k in range(n - 1, -1, -1):
+        if k < n - 1:
+            puts += put[k + 1]
+            falling += puts * (strike[k + 1] - strike[k])
+        both = worth[k] + falling
+        place, least = (k, both) if both <= least else (place, least)
     held = calls + puts + (call[n - 1] + put[0] if n > 0 else 0.0)
-    return int(np.argmin(worth)) if held > 0.0 else -1
+    return place if held > 0.0 else -1
