@@ -24,6 +24,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("gex")
+if "GEX_EXAMPLES" in os.environ:
+    # thousands of examples take minutes a test
+    pytestmark = pytest.mark.timeout(0)
 
 SMALL = (
     Listed("SPXW", date(2026, 10, 16), step=20.0, width=3.0),
