@@ -114,7 +114,9 @@ def test_open_interest_is_read_again_right_after_the_mornings_refresh(
             before = eventually(lambda: (c := running.chain()).missing_expiries == 0 and c, 30, "it is whole")
             assert before
             assert clock() < datetime.fromisoformat("2026-11-23T08:05:00-05:00").timestamp(), "read too late"
-            was = dict(zip(before.contracts.symbol.tolist(), before.quotes.open_interest.tolist(), strict=True))
+            was = dict(
+                zip(before.contracts.symbol.tolist(), before.quotes.open_interest.tolist(), strict=True)
+            )
 
             def renewed() -> bool:
                 now = running.chain()
