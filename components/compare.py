@@ -26,7 +26,6 @@ FAMILIES = (
     ("DJX", "DIA"),
 )
 MOST = 4
-_DECIMALS = {"Spot": 2, "Flip": 1}  # walls are strikes, which have their own
 _LABEL_GAP = 0.06  # of a panel's height: the room that a label needs, on a phone
 
 COLUMNS = (
@@ -203,4 +202,9 @@ def _labels(snapshot: Snapshot, shown: Crop) -> list[dict[str, Any]]:
 
 
 def _words(name: str, at: float) -> str:
-    return f"{name} {at:,.{_DECIMALS[name]}f}" if name in _DECIMALS else f"{name} {at:,.10g}"
+    """As assets/format.js writes a price, a computed level, and a strike."""
+    if name == "Spot":
+        return f"{name} {at:,.2f}"
+    if name == "Flip":
+        return f"{name} {at:,.2f}" if abs(at) < 1000 else f"{name} {at:,.1f}"
+    return f"{name} {at:,.10g}"

@@ -98,7 +98,7 @@ def _add_contracts(parts: Parts, snapshot: Snapshot, rows: Bools) -> None:
     ):
         if not (np.isfinite(calls).any() or np.isfinite(puts).any()):
             continue  # an empty panel would read as none
-        title = f"{name.capitalize()}, contracts: puts left, calls right"
+        title = f"{name.capitalize()}: puts left, calls right"
         parts["panels"].append(panel(part, title, axis, 27))
         parts["traces"] += figures.mirrored(part, name, table.strike[rows], calls[rows], puts[rows], axis)
 
