@@ -63,7 +63,7 @@ class Recorder(Listener):
         """A new minute of a market that is open and heard, or spot on another side of a level."""
         if self._began_ms is None:
             self._began_ms = now_ms
-        if not self._recordable(chain):
+        if chain.session == "closed" or not chain.spot > 0:
             return False
         watch = self._watch(chain.symbol, chain.as_of_ms)
         slot_ms = self._slot(chain.as_of_ms)
@@ -71,7 +71,7 @@ class Recorder(Listener):
             self._tell_clock(chain.symbol)
             return False
         self._clock_back.discard(chain.symbol)
-        return watch.due(slot_ms) or watch.crossing(chain.spot)
+        return (watch.due(slot_ms) or watch.crossing(chain.spot)) and self._recordable(chain)
 
     def seen(self, sight: Sight) -> None:
         """Record it if its minute has no row, or a level was crossed."""

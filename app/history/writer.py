@@ -90,9 +90,7 @@ class Writer:
 
     def tick(self, now_ms: int) -> None:
         """What time it is, once a second or so."""
-        with self._news:
-            self._now_ms = now_ms
-            self._news.notify()
+        self._now_ms = now_ms
 
     def close(self) -> None:
         """Write what waits and end, within 1.5 s."""
