@@ -220,9 +220,18 @@
     // the steady clock stands still while a computer sleeps: only the wall clock tells
     if (wall - clocks.wall - (steady - clocks.steady) > 4000) resume();
     Object.assign(clocks, { wall, steady });
+    forget();
     if (document.hidden) return;
     show();
     document.dispatchEvent(new CustomEvent("gex:second", { detail: { now: serverNow() } }));
+  }
+
+  /** Dash notes every tick for an undo that this page doesn't have: 90,000 a day, copied at each one. */
+  function forget() {
+    for (const store of globalThis.dash_stores || []) {
+      const { history } = store.getState();
+      if (history?.past) history.past.length = 0;
+    }
   }
 
   /** Back in sight, or awake: nothing that is shown counts as live until the next answer, which is asked for at once. */

@@ -91,6 +91,21 @@ def test_the_chart_is_drawn_again_only_when_it_would_look_different(page: Page) 
     eventually(lambda: page.run("return window.draws") == 1, 10, "what moved is drawn")
 
 
+def test_a_page_that_is_left_open_does_not_remember_every_tick(page: Page) -> None:
+    page.open("/gex/SPX")
+    page.drawn()
+    page.run(
+        """
+        const gate = dash_clientside.live.gate;
+        window.ticks = 0;
+        dash_clientside.live.gate = (...given) => { window.ticks++; return gate(...given); };
+        dash_clientside.set_props('tick', { interval: 20 });
+        """
+    )
+    eventually(lambda: page.run("return window.ticks") > 300, 40, "it ticks")
+    assert page.run("return dash_stores[0].getState().history.past.length") < 150
+
+
 def test_only_the_lines_move_where_nothing_else_would_look_different(page: Page) -> None:
     page.open("/gex/SPX?view=strikes")
     page.drawn()
