@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from app.simulator.clock import Clock
 from app.simulator.market import Market
-from benchmarks.ui.chromium import tab
+from benchmarks.ui.chromium import Tab, tab
 from benchmarks.ui.table import Row
 from tests.browser.conftest import Desk
 from tests.product import Running, children, started
@@ -40,16 +40,16 @@ def endurance(browser: Browser, updates: int) -> Row:
         chain = shown(Market(options_of("--symbols", "SPX"), Clock()), "SPX")
         desk = Desk(make_services(Path(folder), symbols="SPX"), replace(chain, session="open"))
         desk.publish()
-        over = threading.Event()
-        threading.Thread(target=_move, args=(desk, over), daemon=True).start()
+        over, still = threading.Event(), threading.Event()
+        threading.Thread(target=_move, args=(desk, over, still), daemon=True).start()
         try:
             opened.page.goto(f"{desk.url}/gex/SPX")
             opened.drawn()
             opened.page.evaluate(_COUNT_DRAWS)
             _wait_draws(opened.page, _WARM_UP)
-            before = opened.settled_memory()
+            before = _at_rest(opened, still)
             _wait_draws(opened.page, _WARM_UP + updates)
-            after = opened.settled_memory()
+            after = _at_rest(opened, still)
         finally:
             over.set()
             desk.fall_silent()
@@ -66,12 +66,22 @@ def endurance(browser: Browser, updates: int) -> Row:
     )
 
 
-def _move(desk: Desk, over: threading.Event) -> None:
-    """A market that wanders by half a percent, some twenty versions a second."""
+def _at_rest(opened: Tab, still: threading.Event) -> dict[str, float]:
+    """The counters where the market began: another picture has another number of bars and labels."""
+    still.set()
+    time.sleep(5)
+    counters = opened.settled_memory()
+    still.clear()
+    return counters
+
+
+def _move(desk: Desk, over: threading.Event, still: threading.Event) -> None:
+    """A market that wanders by half a percent, some twenty versions a second; while `still`, it is where it began."""
     start, step = desk.chain.spot, 0
     while not over.wait(0.05):
         step += 1
-        spot = start * (1 + 0.004 * math.sin(step / 97) + 0.001 * math.sin(step / 7))
+        away = 0.004 * math.sin(step / 97) + 0.001 * math.sin(step / 7)
+        spot = start * (1 if still.is_set() else 1 + away)
         now_ms = round(time.time() * 1000)
         desk.publish(spot=round(spot, 2), spot_ms=now_ms, as_of_ms=now_ms)
 
