@@ -115,7 +115,8 @@ class Asset:
         spot, day = self.spot(at_ms), self.day(at_ms)
         change = round(spot - day.close, 4)
         percent = round(100 * change / day.close, 8)
-        stamp = at_ms - mix(at_ms // 1000) % 700
+        # an index is computed and stamped then; a stock last traded a moment before
+        stamp = at_ms if self.profile.kind == "INDEX" else at_ms - mix(at_ms // 1000) % 700
         fields: dict[Eq, Value] = {
             Eq.LAST: spot, Eq.HIGH: max(day.high, spot), Eq.LOW: min(day.low, spot), Eq.OPEN: day.open,
             Eq.CLOSE: day.close, Eq.NET_CHANGE: change, Eq.NET_PERCENT: percent, Eq.VOLUME: self.volume(at_ms),
