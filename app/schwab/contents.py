@@ -21,7 +21,8 @@ from app.schwab.fields import OPTION_NUMBERS, OPTIONS
 
 _START = f'{{"data":[{{"service":"{OPTIONS}"'.encode()
 # Zeros behind the text: no loop over digits or letters passes them, so none has to ask where the text ends.
-_PADDING = bytes(16)
+_BEHIND = 16
+_PADDING = bytes(_BEHIND)
 _KEY_LENGTH = 21
 # Of a content, and of a field whose number is long, in letters: what a hostile frame can make us reserve has a bound.
 _SHORTEST, _SHORTEST_LONG = len('{"key":"A"}'), len('"2":1e1')
@@ -105,7 +106,7 @@ def _read(
             at = _skipped(text, at, tens, plain, one)
         if at < 0:
             return failed
-    if at + 3 + 16 != len(text) or not _is(text, at, b"}]}"):
+    if at + 3 + _BEHIND != len(text) or not _is(text, at, b"}]}"):
         return failed
     return contents, longs, server_ms
 
@@ -122,47 +123,8 @@ def _contents(
     while True:
         if text[at] != 123 or column >= len(keys):  # {
             return failed
-        while True:
-            start = at + 1
-            field: Any = -1
-            if text[start] == 34 and 49 <= text[start + 1] <= 57:  # a field's number, of one digit or two
-                if text[start + 2] == 34:
-                    field, at = np.int64(text[start + 1]) - 48, start + 3
-                elif 48 <= text[start + 2] <= 57 and text[start + 3] == 34:
-                    field, at = 10 * np.int64(text[start + 1]) + np.int64(text[start + 2]) - 528, start + 4
-            if field < 0:
-                at = _string(text, start, plain)
-            if at < 0 or text[at] != 58:  # :
-                return failed
-            at += 1
-            row = rows[field] if field >= 0 else -1
-            if row >= 0:
-                start = at
-                if values[row, column] != UNCHANGED:  # said twice
-                    return failed
-                at = _number(text, at, tens, values, row, column)
-                if at < 0:
-                    return failed
-                if np.isnan(values[row, column]):
-                    if longs == len(long):
-                        return failed
-                    long[longs, 0], long[longs, 1], long[longs, 2], long[longs, 3] = row, column, start, at
-                    longs += 1
-            elif field < 0 and _is(text, start, b'"key":'):
-                start = at + 1
-                at = _string(text, at, plain)
-                # empty, too long, or said twice
-                if not 0 < at - 1 - start <= keys.shape[1] or keys[column, 0]:
-                    return failed
-                for i in range(at - 1 - start):
-                    keys[column, i] = text[start + i]
-            else:
-                at = _skipped(text, at, tens, plain, one)
-                if at < 0:
-                    return failed
-            if text[at] != 44:  # ,
-                break
-        if text[at] != 125 or not keys[column, 0]:  # }
+        at, longs = _content(text, at, rows, tens, plain, one, values, keys, long, column, longs)
+        if at < 0 or text[at] != 125 or not keys[column, 0]:  # }
             return failed
         column += 1
         at += 1
@@ -171,6 +133,59 @@ def _contents(
         if text[at] != 44:  # ,
             return failed
         at += 1
+
+
+@uncounted
+def _content(
+    text: Any, at: int, rows: Any, tens: Any, plain: Any, one: Any, values: Any, keys: Any, long: Any, column: int,
+    longs: int,
+) -> tuple[int, int]:  # fmt: skip
+    """One content from its opening brace into its column. (its closing brace, long numbers so far); -1: another shape."""
+    failed = (-1, 0)
+    while True:
+        start = at + 1
+        field: Any = -1
+        if text[start] == 34 and 49 <= text[start + 1] <= 57:  # a field's number, of one digit or two
+            if text[start + 2] == 34:
+                field, at = np.int64(text[start + 1]) - 48, start + 3
+            elif 48 <= text[start + 2] <= 57 and text[start + 3] == 34:
+                field, at = 10 * np.int64(text[start + 1]) + np.int64(text[start + 2]) - 528, start + 4
+        if field < 0:
+            at = _string(text, start, plain)
+        if at < 0 or text[at] != 58:  # :
+            return failed
+        at += 1
+        row = rows[field] if field >= 0 else -1
+        if row >= 0:
+            start = at
+            if values[row, column] != UNCHANGED:  # said twice
+                return failed
+            at = _number(text, at, tens, values, row, column)
+            if at >= 0 and np.isnan(values[row, column]):
+                if longs == len(long):
+                    return failed
+                long[longs, 0], long[longs, 1], long[longs, 2], long[longs, 3] = row, column, start, at
+                longs += 1
+        elif field < 0 and _is(text, start, b'"key":'):
+            at = _key(text, at, plain, keys, column)
+        else:
+            at = _skipped(text, at, tens, plain, one)
+        if at < 0:
+            return failed
+        if text[at] != 44:  # ,
+            return at, longs
+
+
+@uncounted
+def _key(text: Any, at: int, plain: Any, keys: Any, column: int) -> int:
+    """Behind the key that begins here, written; -1 where none is, or it is empty, too long, or said twice."""
+    start = at + 1
+    at = _string(text, at, plain)
+    if not 0 < at - 1 - start <= keys.shape[1] or keys[column, 0]:
+        return -1
+    for i in range(at - 1 - start):
+        keys[column, i] = text[start + i]
+    return at
 
 
 @uncounted

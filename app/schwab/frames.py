@@ -100,7 +100,7 @@ class Frame:
 
     @property
     def has_data(self) -> bool:
-        return bool(len(self.options) or self.equities)
+        return bool(self.options or self.equities)
 
 
 class _Options(msgspec.Struct, tag_field="service", tag=OPTIONS):
