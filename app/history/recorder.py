@@ -63,7 +63,7 @@ class Recorder(Listener):
         """A new minute of a market that is open and heard, or spot on another side of a level."""
         if self._began_ms is None:
             self._began_ms = now_ms
-        if chain.session == "closed" or not chain.spot > 0:
+        if not _trades(chain):
             return False
         watch = self._watch(chain.symbol, chain.as_of_ms)
         slot_ms = self._slot(chain.as_of_ms)
@@ -101,7 +101,7 @@ class Recorder(Listener):
 
     def _recordable(self, chain: Chain) -> bool:
         """Open, heard within the interval, and whole, unless it has been incomplete for long."""
-        if chain.session == "closed" or not chain.spot > 0:
+        if not _trades(chain):
             return False
         if heard_ms(chain) < chain.as_of_ms - self._every_ms:
             return False
@@ -134,6 +134,10 @@ class Recorder(Listener):
                 "clock_back",
                 f"{symbol}: this machine's clock went back; recording goes on once it has passed the last row",
             )
+
+
+def _trades(chain: Chain) -> bool:
+    return chain.session != "closed" and chain.spot > 0
 
 
 def _keys(read: Callable[[], Iterable[Key]]) -> list[Key]:
