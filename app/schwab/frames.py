@@ -18,7 +18,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
 from app.errors import DataError
-from app.market.updates import UNCHANGED, OptionChanges
+from app.market.updates import STREAMED, UNCHANGED, OptionChanges
 from app.schwab.contents import read_contents
 from app.schwab.fields import EQUITIES, EQUITY_NUMBERS, OPTION_NUMBERS, OPTIONS
 from app.schwab.http import decode_json
@@ -27,25 +27,13 @@ Maybe = float | UnsetType
 MaybeTime = int | UnsetType
 
 
-class OptionContent(msgspec.Struct, gc=False, rename=OPTION_NUMBERS):
-    """One contract's changes; the attributes are those of app.market.updates.OptionUpdate."""
-
-    key: str
-    bid: float = UNCHANGED
-    ask: float = UNCHANGED
-    last: float = UNCHANGED
-    volume: float = UNCHANGED
-    open_interest: float = UNCHANGED
-    volatility: float = UNCHANGED
-    bid_size: float = UNCHANGED
-    ask_size: float = UNCHANGED
-    last_size: float = UNCHANGED
-    delta: float = UNCHANGED
-    gamma: float = UNCHANGED
-    theta: float = UNCHANGED
-    vega: float = UNCHANGED
-    quote_ms: float = UNCHANGED
-    trade_ms: float = UNCHANGED
+# One contract's changes: an app.market.updates.OptionUpdate as the wire numbers its fields.
+OptionContent = msgspec.defstruct(
+    "OptionContent",
+    [("key", str), *((name, float, UNCHANGED) for name in STREAMED)],
+    gc=False,
+    rename=OPTION_NUMBERS,
+)
 
 
 class EquityContent(msgspec.Struct, gc=False, rename=EQUITY_NUMBERS):
@@ -104,7 +92,7 @@ class Frame:
 
 
 class _Options(msgspec.Struct, tag_field="service", tag=OPTIONS):
-    content: list[OptionContent]
+    content: list[OptionContent]  # type: ignore[valid-type]
     timestamp: int = 0
 
 
@@ -168,7 +156,7 @@ def _decode_slowly(text: bytes | str, frame: Frame) -> None:
 
 def _mend_content(service: Any, contents: Any, frame: Frame) -> None:
     if service == OPTIONS:
-        mended: list[OptionContent] = []
+        mended: list[Any] = []
         _mend(contents, OPTION_NUMBERS, OptionContent, mended, frame.rejected)
         frame.options += OptionChanges.of(map(astuple, mended))
     elif service == EQUITIES:
