@@ -32,7 +32,7 @@ _ROOT_UNDERLYING = {
 }
 
 _SYMBOL = re.compile(r"^[A-Z][A-Z0-9]{0,5}([./][A-Z]{1,2})?$")
-_OPTION = re.compile(r"^([A-Z][A-Z0-9]{0,5}) *(\d{2})(\d{2})(\d{2})([CP])(\d{8})$")
+_OPTION = re.compile(r"^([A-Z][A-Z0-9]{0,5}) *(\d{2})(\d{2})(\d{2})([CP])(\d{8})$", re.ASCII)
 
 
 def canonical(symbol: str) -> str:
@@ -41,7 +41,7 @@ def canonical(symbol: str) -> str:
     Raises SymbolError for anything that isn't a symbol.
     """
     text = symbol.strip().upper().removeprefix("$").replace(".", "/")
-    if not _SYMBOL.match(text):
+    if not (symbol.isascii() and _SYMBOL.match(text)):  # "ſpx" in upper case is "SPX"
         shown = symbol.strip()[:24]
         raise SymbolError(f"{shown!r} is not a symbol")
     return text

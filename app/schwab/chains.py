@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
@@ -22,6 +23,7 @@ _DAY_MS = 86_400_000
 # Times outside 2000..2100 are noise, not times.
 _FIRST_MS, _LAST_MS = 946_684_800_000, 4_102_444_800_000
 NOT_COMPUTED = -999.0
+_ROOT = re.compile(r"\A[A-Z0-9]{1,6}\Z")
 
 # Column of Quotes -> wire name of the contract.
 _PRICES = {"bid": "bid", "ask": "ask", "last": "last"}
@@ -162,7 +164,7 @@ def _identify(symbol: str, root: str, settlement: str) -> _Identity:
     option = OptionSymbol.parse(symbol)
     if option.strike <= 0:
         raise SymbolError(f"{symbol[:32]!r} has no strike")
-    family = root if 0 < len(root) <= 6 else option.root
+    family = root if _ROOT.match(root) else option.root
     known: Settlement = "A" if family in AM_ROOTS else "P"
     if settlement in ("A", "P"):
         known = "A" if settlement == "A" else "P"

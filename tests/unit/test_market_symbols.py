@@ -20,7 +20,22 @@ def test_stocks_and_share_classes_have_no_dollar_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "$", "SPX OR 1", "../etc", "<script>", "SP\nX", "A" * 7, "1SPX", "$$SPX", "SPX;", "ÄPX"]
+    "text",
+    [
+        "",
+        " ",
+        "$",
+        "SPX OR 1",
+        "../etc",
+        "<script>",
+        "SP\nX",
+        "A" * 7,
+        "1SPX",
+        "$$SPX",
+        "SPX;",
+        "ÄPX",
+        "\u017fpx",
+    ],
 )
 def test_what_is_no_symbol_is_refused(text: str) -> None:
     with pytest.raises(SymbolError):
@@ -65,7 +80,15 @@ def test_an_option_symbol_survives_its_own_text(root: str, expiry: date, right: 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "SPXW", "SPXW  261316C07685000", "SPXW  261016X07685000", "SPXW  261016C0768500"]
+    "text",
+    [
+        "",
+        "SPXW",
+        "SPXW  261316C07685000",
+        "SPXW  261016X07685000",
+        "SPXW  261016C0768500",
+        "SPXW  261016C0768500\u0665",
+    ],
 )
 def test_what_is_no_option_symbol_is_refused(text: str) -> None:
     with pytest.raises(SymbolError):

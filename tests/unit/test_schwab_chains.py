@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import DataError
@@ -182,6 +182,8 @@ JUNK = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(field=st.sampled_from(sorted(contract())), value=JUNK)
+@example(field="optionRoot", value="\x80")
+@example(field="optionRoot", value="S\x00")
 def test_any_value_in_any_field_of_a_contract_is_survived(field: str, value: Any) -> None:
     good, bad = contract("SPXW  261016C07690000"), contract() | {field: value}
     chain = parse_chain_json(document(good, bad))
