@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from app.gex import greek_kernels
 from app.gex.exposure import Legs, leg_exposures, unit_factor
 from app.gex.params import Params
 from app.gex.profile import Bells
@@ -71,25 +72,25 @@ def attribute(before: Surface, after: Surface, params: Params | None = None) -> 
     moved = unit_now * _sum(kept, after.spot, kept, kept)
     revalued = unit_now * _sum(kept, after.spot, now, kept)
     final = unit_now * _sum(kept, after.spot, now, now)
-    total_before, total_after = (
-        unit * _sum(old, before.spot, old, old),
-        unit_now * _sum(new, after.spot, new, new),
-    )
-    if not (len(old.row) and len(new.row)):
-        ends = [total if len(t.row) else math.nan for total, t in ((total_before, old), (total_after, new))]
-        return Attribution(*ends, *[math.nan] * 5)
     gone, gained = old.take(_others(old, at_old)), new.take(_others(new, at_new))
     settled = before.chain.contracts.settle_ms[gone.row] <= after.chain.as_of_ms
-    expired, lost = gone.take(np.flatnonzero(settled)), gone.take(np.flatnonzero(~settled))
+    expired, lost = (
+        unit * _sum(part, before.spot, part, part)
+        for part in (gone.take(np.flatnonzero(settled)), gone.take(np.flatnonzero(~settled)))
+    )
+    found = unit_now * _sum(gained, after.spot, gained, gained)
+    total_before = start + expired + lost if len(old.row) else math.nan
+    total_after = final + found if len(new.row) else math.nan
+    if not (len(old.row) and len(new.row)):
+        return Attribution(total_before, total_after, *[math.nan] * 5)
     return Attribution(
         before=total_before,
         after=total_after,
-        expired=-unit * _sum(expired, before.spot, expired, expired),
+        expired=-expired,
         spot=moved - start,
         volatility=revalued - moved,
         weight=final - revalued,
-        coverage=unit_now * _sum(gained, after.spot, gained, gained)
-        - unit * _sum(lost, before.spot, lost, lost),
+        coverage=found - lost,
     )
 
 
@@ -143,10 +144,11 @@ def scenario(surface: Surface, spot_shifts: F64, vol_shifts: F64, params: Params
 
 def _sum(contracts: _Terms, spot: float, market: _Terms, held: _Terms) -> float:
     """Sum of s w M gamma S²: strikes of `contracts`, carries and volatilities of `market`, weights of `held`."""
-    forward, x = spot * market.carry, market.total_vol
-    d1 = np.log(forward / contracts.strike) / x + 0.5 * x
-    phi = np.exp(-0.5 * d1**2) / math.sqrt(2 * math.pi)
-    return float(np.sum(held.weight * market.discount * forward * phi / x))
+    density = np.empty(len(contracts.strike))
+    greek_kernels.gamma_density(
+        spot * market.carry, market.discount, contracts.strike, market.total_vol, density
+    )
+    return float(np.sum(held.weight * density))  # a dot product would wake BLAS threads
 
 
 def _terms(surface: Surface, params: Params) -> _Terms:

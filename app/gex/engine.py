@@ -53,8 +53,10 @@ def contract_gamma(surface: Surface) -> F64:
     return out
 
 
-def expose(surface: Surface, params: Params | None = None) -> Snapshot:
+def expose(surface: Surface, params: Params | None = None, *, tables: bool = True) -> Snapshot:
     """Exposures, levels, profile and quality of a fitted chain under one convention.
+
+    Without `tables` neither the series nor the heatmap are described: `expiries` and `heatmap_expiries` are empty.
 
     Whatever the chain lacks is None, NaN or empty in the result and counted in its quality; nothing raises.
     """
@@ -68,7 +70,7 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
     used = [b.name for b in together if b.used]
     spots, values, parts, flips = _profile(surface, params, held, held.buckets(surface.layout, far), used)
     levels = _levels(surface, params, sums, held, strikes, flips)
-    heatmap_dates, heatmap = heatmap_of(surface, sums)
+    heatmap_dates, heatmap = heatmap_of(surface, sums) if tables else ((), np.empty((0, len(strikes.strike))))
     return Snapshot(
         symbol=surface.chain.symbol,
         spot=known_or_none(surface.spot),
@@ -76,7 +78,7 @@ def expose(surface: Surface, params: Params | None = None) -> Snapshot:
         params=params,
         levels=replace(levels, max_pain=pain, greeks=greeks),
         strikes=strikes,
-        expiries=summaries(surface, sums, shown),
+        expiries=summaries(surface, sums, shown) if tables else (),
         heatmap_expiries=heatmap_dates,
         heatmap=heatmap,
         profile_spot=spots,

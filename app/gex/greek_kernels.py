@@ -36,6 +36,7 @@ def normal_cdf(d: F64, out: F64) -> None:
 @kernel
 def dealer_greeks(
     starts: I64,
+    live: Bools,
     years: F64,
     forward: F64,
     discount: F64,
@@ -54,13 +55,14 @@ def dealer_greeks(
 
     Args:
         starts: where each series' nodes begin, and one past the last, shape (s + 1,).
+        live: whether each series is chosen and hasn't settled, shape (s,): others have no exposure.
         years, forward, discount: of each series, shape (s,).
         strike, x: of each node, shape (m,); NaN where x is unknown.
         call, put: signed shares that are in the sums, 0 where none is.
     """
     for s in range(years.size):
         part = slice(starts[s], starts[s + 1])
-        if not (forward[s] > 0.0 and years[s] > 0.0):
+        if not (live[s] and forward[s] > 0.0):
             out[:, part] = 0.0
             sums[:, s] = 0.0
             continue

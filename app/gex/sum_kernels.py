@@ -69,6 +69,8 @@ def add_nodes(
     cell_seen = np.zeros(cells.size, np.uint8)
     cells[:] = 0.0
     for s in range(ending.size):
+        if not live[s]:
+            continue
         today = 1 if ending[s] else 0
         for i in range(starts[s], starts[s + 1]):
             k, net, bits, known = strike[i], 0.0, 0, 0
@@ -80,7 +82,7 @@ def add_nodes(
                 bits |= (1 if weight[leg][i] != 0.0 else 0) << 2 * leg
                 bits |= (2 if lost[leg][i] else 0) << 2 * leg
                 held, traded = open_interest[leg][i], volume[leg][i]
-                is_held, is_traded = live[s] and held == held, live[s] and traded == traded
+                is_held, is_traded = held == held, traded == traded
                 row[4 * leg + 1] += held if is_held else 0.0
                 row[4 * leg + 2] += traded if is_traded else 0.0
                 row[4 * leg + 3] += held * multiplier[i] if is_held else 0.0

@@ -87,12 +87,13 @@ def add_up(surface: Surface, params: Params, chosen: Bools, legs: Legs) -> Sums:
     weight, gex, used, lost = (
         (call.weight, put.weight), (call.gex, put.gex), (call.used, put.used), (call.lost, put.lost)
     )  # fmt: skip
+    live = chosen & surface.alive
     greek_kernels.dealer_greeks(
-        layout.starts, surface.years, surface.forward, surface.discount, surface.spot, surface.rate, layout.strike,
+        layout.starts, live, surface.years, surface.forward, surface.discount, surface.spot, surface.rate, layout.strike,
         surface.total_vol, *weight, sums.values, sums.series_greeks[:3],
     )  # fmt: skip
     sum_kernels.add_nodes(
-        layout.starts, surface.ending, chosen & surface.alive, layout.node_strike, layout.node_cell, layout.multiplier,
+        layout.starts, surface.ending, live, layout.node_strike, layout.node_cell, layout.multiplier,
         sums.values, weight, gex, used, lost, surface.open_interest, surface.volume, sums.strikes, sums.strike_greeks,
         sums.cells.ravel(),
     )  # fmt: skip

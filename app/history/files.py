@@ -13,7 +13,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -70,19 +70,20 @@ class DayFolder:
 
     # --- writing: raises OSError, and leaves what was there ---------------------------------------
 
-    def write(self, key: Key, batch: pa.RecordBatch) -> None:
-        """Add one moment, durably: once this returns it survives a crash of process and machine."""
+    def write(self, key: Key, batch: pa.RecordBatch) -> Path:
+        """Add one moment, durably: once this returns its file survives a crash of process and machine."""
         epoch = batch.column("epoch")[0].as_py()
         file = self.path / f"{key.slot_ms}-{key.seq}-{epoch}{SUFFIX}"
         write(pa.Table.from_batches([batch]), file, lasting=False)
+        return file
 
-    def merge(self) -> None:
-        """Make one file of the loose ones."""
+    def merge(self, read: Callable[[Path], pa.Table] | None = None) -> None:
+        """Make one file of the loose ones; `read` gives what a file holds, by default from the disk."""
         with self._locked():
             loose = self.loose()
             if loose:
                 name = f"{_MERGED}{loose[0].stem}-{loose[-1].stem}{SUFFIX}"
-                write(ordered(_tables(loose)), self.path / name)
+                write(ordered(_tables(loose, read or read_file)), self.path / name)
                 _remove(loose)
 
     def compact(self) -> None:
@@ -90,7 +91,7 @@ class DayFolder:
         with self._locked():
             files = self.files()
             if files and not self.compacted:
-                write(ordered(_tables(files)), self.path / WHOLE)
+                write(ordered(_tables(files, read_file)), self.path / WHOLE)
                 _remove(file for file in files if file.name != WHOLE)
 
     @contextlib.contextmanager
@@ -155,8 +156,8 @@ def ordered(table: pa.Table) -> pa.Table:
     return table.take(pa.array(order[~same]))
 
 
-def _tables(files: Iterable[Path]) -> pa.Table:
-    return pa.concat_tables(read_file(file) for file in files)
+def _tables(files: Iterable[Path], read: Callable[[Path], pa.Table]) -> pa.Table:
+    return pa.concat_tables(map(read, files))
 
 
 def read_file(file: Path, columns: list[str] | None = None) -> pa.Table:
@@ -165,6 +166,8 @@ def read_file(file: Path, columns: list[str] | None = None) -> pa.Table:
     parquet = pq.ParquetFile(file, memory_map=False)
     have = set(parquet.schema_arrow.names)
     table = parquet.read([name for name in wanted.names if name in have], use_threads=False)
+    if table.schema.equals(wanted):  # casting each column would cost more than reading it
+        return table.replace_schema_metadata(wanted.metadata)
     for field in wanted:
         if field.name not in have:
             table = table.append_column(field, pa.nulls(len(table), field.type))

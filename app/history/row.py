@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from app.gex import Surface, expose
 from app.gex.attribution import Attribution
 from app.gex.levels import walls
-from app.gex.params import Params
+from app.gex.params import Bucket, Params
 from app.gex.snapshot import ExpirySummary, GreekTotals, Snapshot
 from app.history.schema import BUCKETS, GREEKS, OF_ALL_ONLY, SCHEMA
 from app.market.calendar import exchange_day
@@ -69,10 +69,14 @@ class Origin:
 
 def batch_of(surface: Surface, whole: Snapshot, origin: Origin) -> pa.RecordBatch:
     """The rows of one moment. `whole` is the surface under default conventions: the row of bucket "all"."""
-    snapshots = [whole, *(expose(surface, Params(bucket=bucket)) for bucket in BUCKETS if bucket != "all")]
+    snapshots = [whole, *(_of_bucket(surface, bucket) for bucket in BUCKETS if bucket != "all")]
     rows = [_row(surface.chain, snapshot, origin) for snapshot in snapshots]
     columns = [pa.array([row[field.name] for row in rows], field.type, from_pandas=False) for field in SCHEMA]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def _of_bucket(surface: Surface, bucket: Bucket) -> Snapshot:
+    return expose(surface, Params(bucket=bucket), tables=False)
 
 
 def heard_ms(chain: Chain) -> int:

@@ -7,8 +7,9 @@ import logging
 import shutil
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -16,7 +17,7 @@ from app.cache.base import Store
 from app.errors import CacheError, HistoryError, StaleWriter
 from app.feed.observer import Seat
 from app.history import tail
-from app.history.files import DayFolder, Folder
+from app.history.files import DayFolder, Folder, read_file
 from app.history.row import START, Key, day_of
 from app.market.calendar import EXCHANGE_TZ, close_time, exchange_day, from_ms
 
@@ -54,6 +55,19 @@ class _Moment:
     batch: pa.RecordBatch
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Known:
+    """What is known of a day on disk: its moments, and what its loose files hold of those that were written here."""
+
+    keys: set[Key]
+    loose: dict[Path, pa.RecordBatch] = field(default_factory=dict)
+
+    def read(self, file: Path) -> pa.Table:
+        """What a file holds."""
+        batch = self.loose.get(file)
+        return read_file(file) if batch is None else pa.Table.from_batches([batch])
+
+
 class Writer:
     """Takes moments with `put` and returns at once.
 
@@ -72,7 +86,7 @@ class Writer:
         self._over = False
         self._now_ms = self._kept_ms = self._retained_ms = 0
         self._swept: set[DayFolder] = set()
-        self._known: dict[DayFolder, set[Key]] = {}
+        self._known: dict[DayFolder, _Known] = {}
         self._thread = threading.Thread(target=self._run, name="history-write", daemon=True)
         self._thread.start()
 
@@ -151,11 +165,13 @@ class Writer:
             try:
                 self._require_space()
                 day = self._folder.day(moment.symbol, day_of(moment.key))
-                if not self._holds(moment):
-                    day.write(moment.key, moment.batch)
-                    self._known[day].add(moment.key)
+                known = self._known_of(day)
+                if moment.key not in known.keys:
+                    known.loose[day.write(moment.key, moment.batch)] = moment.batch
+                    known.keys.add(moment.key)
                 if len(day.loose()) >= _MERGE_AT:
-                    day.merge()
+                    day.merge(known.read)
+                    known.loose.clear()
             except OSError as error:
                 self._tell(error)
                 self._forget_oldest()
@@ -164,15 +180,17 @@ class Writer:
         self._seat.well("history")
 
     def _holds(self, moment: _Moment) -> bool:
-        """Whether the disk has it; where that can't be read it is written, and readers take one of the two."""
-        day = self._folder.day(moment.symbol, day_of(moment.key))
+        return moment.key in self._known_of(self._folder.day(moment.symbol, day_of(moment.key))).keys
+
+    def _known_of(self, day: DayFolder) -> _Known:
+        """Where the disk can't be read its moments are written again, and readers take one of the two."""
         if day not in self._known:
-            self._known = {kept: keys for kept, keys in self._known.items() if kept.symbol != day.symbol}
+            self._known = {kept: known for kept, known in self._known.items() if kept.symbol != day.symbol}
             try:
-                self._known[day] = day.keys()
+                self._known[day] = _Known(day.keys())
             except (OSError, pa.ArrowException):
-                self._known[day] = set()
-        return moment.key in self._known[day]
+                self._known[day] = _Known(set())
+        return self._known[day]
 
     def _require_space(self) -> None:
         """Raises OSError while the disk has less left than it should."""

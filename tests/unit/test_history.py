@@ -304,6 +304,28 @@ def test_merged_compacted_and_rolled_up_days_read_the_same(host: Host) -> None:
     assert History(host.folder.path).days("SPX").num_rows == 0
 
 
+def test_half_an_hour_becomes_one_file_across_a_restart(tmp_path: Path) -> None:
+    store, minutes = MemoryStore(), 31
+    for part in (
+        range(12),
+        range(12, minutes),
+    ):  # the second leader reads from the disk what the first has written
+        host = Host(tmp_path, store)
+        for minute in part:
+            host.see(chain_at(START + minute * MINUTE, spot=SPOT + minute))
+        host.end()
+
+    names = [file.name for file in host.folder.day("SPX", AS_OF.date()).files()]
+    assert sorted(name.startswith("merged-") for name in names) == [False, True]
+    history = History(tmp_path)
+    rows = history.levels("SPX", START, START + 60 * MINUTE, fields=["spot"])
+    assert rows["spot"].to_pylist() == [SPOT + minute for minute in range(minutes)]
+    last = history.at("SPX", START + 29 * MINUTE)
+    assert last is not None
+    truth = expose(fit(chain_at(START + 29 * MINUTE, spot=SPOT + 29)))
+    assert last.snapshot.levels.net_gex == pytest.approx(truth.levels.net_gex, rel=1e-12)
+
+
 def test_change_adds_up_over_the_rows_and_is_unknown_over_a_restart(tmp_path: Path) -> None:
     store = MemoryStore()
     host = Host(tmp_path, store)
