@@ -18,6 +18,7 @@ from app.access.presence import signed_in
 from app.access.visitor import among
 from app.errors import SymbolError
 from app.market.symbols import canonical
+from app.viewing import sees_everything
 from components.account import account_menu
 from components.controls import page_url
 from components.page import page, still
@@ -57,7 +58,7 @@ def install(server: Flask, services: Services) -> Dash:
     app.layout = _layout
     app.index_string = _with_still_parts(app.index_string)
     callbacks.live.register(app, services.results, services.alerts, followed, services.history, signed_in)
-    callbacks.navigation.register(app, followed)
+    callbacks.navigation.register(app, followed, sees_everything)
     for name in callbacks.navigation.DOCUMENTS:
         server.add_url_rule(f"/{name}", f"{name}_page", app.first_html)
     server.add_url_rule(

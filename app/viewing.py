@@ -51,11 +51,15 @@ class Viewed(Results):
         return CacheStats(backend=found.backend, healthy=found.healthy)
 
 
+def sees_everything() -> bool:
+    """Whether what is about more than a shared symbol, as the status page is, may be shown."""
+    return visitor().shared is None
+
+
 def require_everything() -> None:
-    """Refuse a guest what is about more than the shared symbol, as the status page is. Raises NotShared."""
-    asking = visitor()
-    if asking.shared is not None:
-        raise NotShared(not_shared(asking), cure="Choose another view.")
+    """Refuse a guest what is about more than the shared symbol. Raises NotShared."""
+    if not sees_everything():
+        raise NotShared(not_shared(visitor()), cure="Choose another view.")
 
 
 def require_seen(symbol: str) -> None:

@@ -21,8 +21,12 @@ _DOCS = Path(__file__).resolve().parents[1] / "docs"
 DOCUMENTS = {"method": "method.md", "differences": "differences.md"}
 
 
-def register(app: Dash, followed: Callable[[], list[str]]) -> None:
-    """Wire the header, the chips and the problem page to the address."""
+def register(app: Dash, followed: Callable[[], list[str]], everything: Callable[[], bool]) -> None:
+    """Wire the header, the chips and the problem page to the address.
+
+    Args:
+        followed: the symbols that whoever asks may see; everything: whether the status page too.
+    """
 
     @app.callback(
         Output("problem", "children"),
@@ -43,7 +47,7 @@ def register(app: Dash, followed: Callable[[], list[str]]) -> None:
         return (
             [],
             symbol_menu(symbol, names, state),
-            view_tabs(symbol, state),
+            view_tabs(symbol, state, everything=everything()),
             chips(symbol, state, known, names),
         )
 

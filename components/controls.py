@@ -31,8 +31,11 @@ def symbol_menu(symbol: str, followed: Iterable[str], state: PageState) -> html.
     return _menu(symbol, links, "symbol-menu", "Choose a symbol")
 
 
-def view_tabs(symbol: str, state: PageState) -> list[Any]:
-    """The views, as links with the choices kept. A title ends with its key in brackets: assets/keys.js reads it there."""
+def view_tabs(symbol: str, state: PageState, *, everything: bool = True) -> list[Any]:
+    """The views, as links with the choices kept. A title ends with its key in brackets: assets/keys.js reads it there.
+
+    Without `everything` the view that is about more than the symbol, status, is left out.
+    """
     return [
         _link(
             VIEW_WORDS[view][0],
@@ -41,6 +44,7 @@ def view_tabs(symbol: str, state: PageState) -> list[Any]:
             title=f"{VIEW_WORDS[view][1]} ({KEYS[view]})",
         )
         for view in VIEWS
+        if everything or view != "status"
     ]
 
 

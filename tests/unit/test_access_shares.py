@@ -178,6 +178,12 @@ def test_a_guest_sees_nothing_of_the_server(owning: FlaskClient) -> None:
     assert set(ack["cache"]) <= {"id", "backend", "healthy", "breaker"}
     assert OTHER not in json.dumps(ack)
     assert "host-7" not in json.dumps(ack)
+    for client, links in ((owning, 10), (browser, 9)):  # no tab leads a guest to what it is refused
+        tabs = client.post(URL, json=_navigation(f"/gex/{SHARED}")).get_json()["response"]["views"][
+            "children"
+        ]
+        assert len(tabs) == links
+        assert ("view=status" in json.dumps(tabs)) == (client is owning)
     status = browser.post(URL, json=_question(search="?view=status")).get_json()["response"]
     assert "answer" not in status or status["answer"]["data"].get("chainless") is None
 
