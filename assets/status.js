@@ -4,6 +4,7 @@
   const gex = (globalThis.gex ||= {});
   const LOGIN = "/login";
   const byId = (id) => document.getElementById(id);
+  let source = ""; // whose data it is: the last that was said, for an answer may not and a feed may be out of hearing
 
   function text(id, value) {
     const node = byId(id);
@@ -17,7 +18,8 @@
     text("state-word", state.word);
     text("state-age", age(state, now));
     byId("state").title = [`${state.why}${state.since ? ` Since ${gex.format.clock(state.since)}.` : ""}`, ...ages(ack, now, silent)].join("\n");
-    byId("simulated").hidden = (answer?.source || ack?.feed?.source) !== "simulator";
+    source = answer?.source || ack?.feed?.source || source;
+    byId("simulated").hidden = source !== "simulator";
     clock(answer, now);
     banner(state, { ack, answer, now });
   }

@@ -313,6 +313,7 @@ def test_while_redis_is_away_the_last_copy_is_shown_with_its_age_and_then_live_n
     redis_page: Page, own_redis: EmbeddedRedis
 ) -> None:
     page = redis_page
+    page.desk.publish(source="simulator")
     page.open("/gex/SPX")
     page.drawn()
     eventually(lambda: page.state() == "live", 15)
@@ -324,6 +325,10 @@ def test_while_redis_is_away_the_last_copy_is_shown_with_its_age_and_then_live_n
     assert re.fullmatch(r"\d.* (s|min)", page.text("#state-age"))
     assert page.value("spot") == f"{page.desk.chain.spot:,.2f}"
     eventually(lambda: "unreachable" in page.text("#fact-backend"), 10)
+    page.click("Status")
+    eventually(lambda: page.browser.find_elements("#status-cards > *"), 10, "the status view is made without it")
+    assert page.browser.find_element("#simulated").is_displayed()
+    page.click("Overview")
     own_redis.start()
     # the server came back empty: until the feed has written again, it is still the copy
     eventually(lambda: "unreachable" not in page.text("#fact-backend"), 30)
