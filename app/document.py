@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.gex.attribution import attribute, scenario
 from app.gex.params import Params
-from app.gex.snapshot import BucketSummary, ExpirySummary, Levels, QualityCounts, Snapshot, StrikeTable
+from app.gex.snapshot import BucketSummary, ExpirySummary, QualityCounts, Snapshot, StrikeTable
 from app.gex.surface import Surface
 from app.gex.tables import known_or_none
 from app.market.calendar import from_ms
@@ -52,7 +51,7 @@ def to_document(snapshot: Snapshot) -> GEXCalculation:
         put_wall=levels.put_wall,
         absolute_gamma_strike=levels.absolute_gamma_strike,
         max_pain=levels.max_pain,
-        regime=_regime(levels),
+        regime=f"{snapshot.regime}_gamma" if snapshot.regime else None,
         strikes=_strikes(snapshot.strikes),
         expiries=[_expiry(expiry) for expiry in snapshot.expiries],
         buckets=[_bucket(bucket) for bucket in snapshot.buckets],
@@ -74,12 +73,6 @@ def _profile(snapshot: Snapshot) -> Profile:
         gex=snapshot.profile_gex.tolist(),
         buckets={name: part.tolist() for name, part in snapshot.profile_buckets.items()},
     )
-
-
-def _regime(levels: Levels) -> Literal["long_gamma", "short_gamma"] | None:
-    if not levels.net_gex:
-        return None
-    return "long_gamma" if levels.net_gex > 0 else "short_gamma"
 
 
 def _strikes(table: StrikeTable) -> list[StrikeRow]:
@@ -189,4 +182,5 @@ def _quality(counts: QualityCounts) -> Quality:
         warnings=list(counts.warnings),
         rate=counts.rate,
         rate_source=counts.rate_source,
+        missing_expiries=counts.missing_expiries,
     )

@@ -270,6 +270,9 @@ class Quality(Model):
     rate_source: str | None = Field(
         None, description="argument, chain, parity, setting, or none (0 was used)"
     )
+    missing_expiries: int = Field(
+        0, description="Listed dates not read yet: while there are any, no total or level is whole"
+    )
 
 
 class GexPart(Model):

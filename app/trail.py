@@ -19,7 +19,7 @@ import orjson
 from app.cache.base import Store
 from app.errors import CacheError, HistoryError
 from app.gex.params import Params
-from app.gex.snapshot import Snapshot
+from app.gex.snapshot import Levels, Snapshot
 from app.history.reader import History
 
 _MINUTE_MS = 60_000
@@ -114,8 +114,8 @@ def _key(symbol: str, params: Params) -> str:
 
 
 def point(snapshot: Snapshot) -> Point:
-    """A snapshot's point."""
-    levels = snapshot.levels
+    """A snapshot's point. What is missing of a chain read in part would look like a change."""
+    levels = Levels() if snapshot.quality.missing_expiries else snapshot.levels
     return Point(snapshot.as_of_ms, snapshot.spot, levels.flip, levels.net_gex)
 
 

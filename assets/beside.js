@@ -25,6 +25,7 @@
 
   function card(member) {
     const node = part("article", "member", "");
+    node.toggleAttribute("data-part", Boolean(member.missing));
     const head = part("h2", "", "");
     const link = part("a", "", member.symbol);
     const then = member.past ? `?at=${gex.past.text(member.past.at)}` : "";
@@ -34,14 +35,14 @@
     return node;
   }
 
-  function figures({ levels }) {
+  function figures({ levels, missing }) {
     const { price, level, percent, points, dollars, known } = gex.format;
     const away = known(levels.flip) && known(levels.spot) ? percent((levels.flip - levels.spot) / levels.spot) : "";
     const list = part("dl", "", "");
     const rows = [
       ["Spot", price(levels.spot), percent(levels.change_share), levels.change_share],
       ["Flip", level(levels.flip), away, 0],
-      ["Net GEX", dollars(levels.net_gex, true), REGIME[levels.regime] || "", levels.net_gex],
+      ["Net GEX", dollars(levels.net_gex, true), missing ? "Read in part" : REGIME[levels.regime] || "", levels.net_gex],
     ];
     for (const [name, value, small, sign] of rows) {
       const row = part("div", "", "");

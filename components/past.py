@@ -52,6 +52,8 @@ def past_answer(
         members: the symbols that Compare shows, this one first, at the same minute.
     """
     told = {"status": "ok", **times(snapshot), "levels": levels_of(snapshot), "quality": quality(snapshot)}
+    if snapshot.levels.net_gex is None and snapshot.quality.warnings:
+        told["error"] = snapshot.quality.warnings[0]  # why nothing is known of the whole
     shown = suggested_range(snapshot)
     why = _missing(snapshot, state)
     if shown is None or why:

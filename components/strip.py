@@ -53,17 +53,9 @@ def levels_of(snapshot: Snapshot, change: float | None = None, close: float | No
         "call_gex": found.call_gex,
         "put_gex": found.put_gex,
         "gross_gex": found.gross_gex,
-        "regime": _regime(snapshot),
+        "regime": snapshot.regime,
         "move": _move(snapshot),
     }
-
-
-def _regime(snapshot: Snapshot) -> str | None:
-    """The sign of G(S) in a word; None where it is unknown or the convention gives dealers no side."""
-    net = snapshot.levels.net_gex
-    if net is None or net == 0 or snapshot.params.side == "long":
-        return None
-    return "long" if net > 0 else "short"
 
 
 def _move(snapshot: Snapshot) -> dict[str, Any] | None:

@@ -53,15 +53,26 @@ def compared(members: Sequence[Member], state: PageState, crop: Crop | None) -> 
     summed = together(members, crop or state.price_range)
     if summed is not None:
         return {"plain": None, "rows": None, **summed}
-    why = "Only an index and its funds can be added up; these stand side by side."
-    if len(members) > 1 and related(one.symbol for one in members):
-        without = [one.symbol for one in members if one.snapshot is None or not one.snapshot.spot]
-        why = f"Nothing is added up: there are no numbers of {', '.join(without)}."
-    return apart(members) | {"note": why}
+    return apart(members) | {"note": _why_not(members)}
+
+
+def _why_not(members: Sequence[Member]) -> str:
+    if len(members) < 2 or not related(one.symbol for one in members):
+        return "Only an index and its funds can be added up; these stand side by side."
+    without = [one.symbol for one in members if one.snapshot is None or not one.snapshot.spot]
+    if without:
+        return f"Nothing is added up: there are no numbers of {', '.join(without)}."
+    return f"Nothing is added up: {', '.join(_read_in_part(members))} not read whole yet."
+
+
+def _read_in_part(members: Sequence[Member]) -> list[str]:
+    return [one.symbol for one in members if one.snapshot and one.snapshot.quality.missing_expiries]
 
 
 def together(members: Sequence[Member], crop: Crop | None) -> Parts | None:
-    """The sum on one price axis; None where the members have no index in common, or too few have a price."""
+    """The sum on one price axis; None where they have no index in common, too few have a price, or one is read in part."""
+    if _read_in_part(members):
+        return None
     told = [one.snapshot for one in members if one.snapshot and one.snapshot.spot]
     if len(told) < 2 or told[0].symbol != members[0].symbol or not related(one.symbol for one in told):
         return None

@@ -50,6 +50,7 @@ def quality_of(surface: Surface, params: Params, chosen: Bools, legs: Legs, sums
         warnings=tuple(_warnings(surface, params, series, coverage, used)),
         rate=surface.rate if surface.rate_source != "none" else None,
         rate_source=surface.rate_source,
+        missing_expiries=surface.chain.missing_expiries,
     )
 
 

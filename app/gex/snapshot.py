@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,6 +147,7 @@ class QualityCounts:
         fallbacks: contracts whose volatility isn't from their strike's own out-of-the-money quote (other_leg, interpolated,
             vendor, extrapolated), and series whose forward isn't from parity (forward_carry, forward_rate).
         rate: discount rate per year; rate_source: argument, chain, parity, setting, or none (0 was used).
+        missing_expiries: listed dates of the chain that have not been read: while there are any, no total or level is whole.
     """
 
     contracts: int
@@ -157,6 +159,7 @@ class QualityCounts:
     warnings: tuple[str, ...] = ()
     rate: float | None = None
     rate_source: str | None = None
+    missing_expiries: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -186,3 +189,14 @@ class Snapshot:
     method: str = "parity"
     buckets: tuple[BucketSummary, ...] = ()
     profile_buckets: dict[str, F64] = field(default_factory=dict)
+
+    @property
+    def regime(self) -> Literal["long", "short"] | None:
+        """The sign of the dealers' gamma at spot.
+
+        None where it is unknown or nothing, while dates of the chain are missing, and where the convention takes no side.
+        """
+        net = self.levels.net_gex
+        if not net or self.quality.missing_expiries or self.params.side == "long":
+            return None
+        return "long" if net > 0 else "short"

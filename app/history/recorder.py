@@ -16,6 +16,7 @@ from app.cache.base import Store
 from app.feed.observer import Listener, Seat, Sight
 from app.gex import Surface
 from app.gex.attribution import Attribution, attribute
+from app.gex.snapshot import Levels
 from app.history.files import Folder
 from app.history.row import START, Key, Origin, batch_of, day_of, heard_ms
 from app.history.tail import Tail
@@ -26,7 +27,7 @@ from app.models import SchwabConnection
 
 log = logging.getLogger(__name__)
 
-# So long a leader waits for a whole chain before it records an incomplete one, which its quality then tells.
+# So long a leader waits for a whole chain before it records what it knows of an incomplete one.
 _WHOLE_WITHIN_MS = 120_000
 
 
@@ -80,7 +81,8 @@ class Recorder(Listener):
         if not self._recordable(chain):
             return
         watch = self._watch(chain.symbol, sight.at_ms)
-        crossed = watch.look(snapshot.levels, snapshot.spot)
+        # levels of a part move as the rest is read: nothing crosses them
+        crossed = watch.look(Levels() if chain.missing_expiries else snapshot.levels, snapshot.spot)
         if slot_ms < watch.last.slot_ms or not (watch.due(slot_ms) or crossed):
             return
         key = Key(slot_ms, 0 if watch.due(slot_ms) else watch.last.seq + 1)
@@ -123,7 +125,7 @@ class Recorder(Listener):
 
     def _change(self, sight: Sight) -> tuple[Attribution | None, int | None]:
         before = self._before.get(sight.chain.symbol)
-        if before is None:
+        if before is None or before.chain.missing_expiries or sight.chain.missing_expiries:
             return None, None
         return attribute(before, sight.surface), before.chain.as_of_ms
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -17,7 +17,7 @@ from app.gex import Surface, expose
 from app.gex.attribution import Attribution
 from app.gex.levels import walls
 from app.gex.params import Bucket, Params
-from app.gex.snapshot import ExpirySummary, GreekTotals, Snapshot
+from app.gex.snapshot import ExpirySummary, GreekTotals, Levels, Snapshot, StrikeTable
 from app.history.schema import BUCKETS, GREEKS, OF_ALL_ONLY, SCHEMA
 from app.market.calendar import exchange_day
 from app.market.chain import Chain
@@ -70,6 +70,8 @@ class Origin:
 def batch_of(surface: Surface, whole: Snapshot, origin: Origin) -> pa.RecordBatch:
     """The rows of one moment. `whole` is the surface under default conventions: the row of bucket "all"."""
     snapshots = [whole, *(_of_bucket(surface, bucket) for bucket in BUCKETS if bucket != "all")]
+    if surface.chain.missing_expiries:
+        snapshots = [_read_in_part(snapshot) for snapshot in snapshots]
     rows = [_row(surface.chain, snapshot, origin) for snapshot in snapshots]
     columns = [pa.array([row[field.name] for row in rows], field.type, from_pandas=False) for field in SCHEMA]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
@@ -77,6 +79,18 @@ def batch_of(surface: Surface, whole: Snapshot, origin: Origin) -> pa.RecordBatc
 
 def _of_bucket(surface: Surface, bucket: Bucket) -> Snapshot:
     return expose(surface, Params(bucket=bucket), tables=False)
+
+
+def _read_in_part(snapshot: Snapshot) -> Snapshot:
+    """What a chain tells of which some dates have not been read: its series, and cells of its map, but no sum of dates."""
+    strike = snapshot.strikes.strike
+    return replace(
+        snapshot,
+        levels=Levels(),
+        strikes=StrikeTable(strike, *np.full((10, len(strike)), np.nan)),
+        profile_spot=np.empty(0),
+        profile_gex=np.empty(0),
+    )
 
 
 def heard_ms(chain: Chain) -> int:

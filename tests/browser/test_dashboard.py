@@ -326,7 +326,9 @@ def test_while_redis_is_away_the_last_copy_is_shown_with_its_age_and_then_live_n
     assert page.value("spot") == f"{page.desk.chain.spot:,.2f}"
     eventually(lambda: "unreachable" in page.text("#fact-backend"), 10)
     page.click("Status")
-    eventually(lambda: page.browser.find_elements("#status-cards > *"), 10, "the status view is made without it")
+    eventually(
+        lambda: page.browser.find_elements("#status-cards > *"), 10, "the status view is made without it"
+    )
     assert page.browser.find_element("#simulated").is_displayed()
     page.click("Overview")
     own_redis.start()

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,17 @@ def test_the_answer_is_the_engines_document(client: FlaskClient) -> None:
 
     params = Params(side="inverted", weight="volume", bucket="week", walls="net", unit="per_point")
     assert GEXCalculation.model_validate_json(answer.data) == to_document(compute(CHAIN, params))
+
+
+def test_a_chain_read_in_part_says_so_and_takes_no_side(client: FlaskClient, store: Store) -> None:
+    assert client.get("/api/v1/gex/SPX/levels").get_json()["regime"] is not None
+    store.publish(replace(CHAIN, missing_expiries=3), 1)
+
+    found = client.get("/api/v1/gex/SPX").get_json()
+
+    assert found["quality"]["missing_expiries"] == 3
+    assert "3 expiry dates have not been read yet" in found["quality"]["warnings"][0]
+    assert (found["regime"], found["quality"]["confidence"]) == (None, None)
 
 
 @pytest.mark.parametrize("spelling", ["SPX", "spx", "$SPX", "%24SPX", "$spx"])

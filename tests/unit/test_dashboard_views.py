@@ -25,7 +25,7 @@ from components.facts import Facts
 from components.state import KEYS, VIEWS, PageState
 from components.still import markup
 from components.surfaces import cells_of
-from components.together import added, crossings, together
+from components.together import added, compared, crossings, together
 from components.words import VIEW_WORDS
 from tests.chains import fund, requoted, synthetic
 
@@ -215,6 +215,16 @@ def test_only_one_index_s_underlyings_are_added_up(chain: Chain) -> None:
     assert summed
     assert "1 SPY = 10 SPX" in summed["note"]
     assert {trace["xaxis"] for trace in summed["traces"]} == {panel["axis"] for panel in summed["panels"]}
+
+
+def test_what_is_read_in_part_is_added_to_nothing_and_takes_no_side(chain: Chain) -> None:
+    spx = Member.of(facts_of(chain))
+    spy = Member.of(facts_of(replace(fund(chain, "SPY", 0.1), missing_expiries=2)))
+    sent = compared([spx, spy], PageState.from_query("?join=together"), None)
+    assert sent["note"] == "Nothing is added up: SPY not read whole yet."
+    assert len(sent["plain"]["panels"]) == 2
+    assert [row["regime"] is None for row in sent["rows"]] == [False, True]
+    assert sent["beside"][1]["missing"] == 2
 
 
 def test_a_member_without_a_chain_says_why(facts: Facts) -> None:

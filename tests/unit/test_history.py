@@ -24,6 +24,7 @@ from app.feed.lease import Lease
 from app.feed.observer import Observer, Seat
 from app.gex import expose, fit
 from app.gex.params import Params
+from app.gex.snapshot import Levels
 from app.history.files import Folder
 from app.history.moment import NotRecorded
 from app.history.reader import History
@@ -34,6 +35,8 @@ from app.market.calendar import to_ms
 from app.market.chain import Chain
 from app.models import TokenLife
 from app.trail import Trail
+from components.past import past_answer
+from components.state import PageState
 from tests.chains import AS_OF, SPOT, Listed, requoted, rounded, synthetic
 from tests.support import ROOT, eventually
 
@@ -167,6 +170,35 @@ def test_what_is_closed_silent_or_incomplete_is_not_recorded(host: Host, changed
     host.end()
 
     assert minutes_of(host.history) == []
+
+
+def test_of_a_chain_read_in_part_no_level_is_recorded(host: Host) -> None:
+    for minute in range(4):  # for two minutes it may yet become whole
+        host.see(chain_at(START + minute * MINUTE, missing_expiries=2))
+    host.see(
+        chain_at(START + 3 * MINUTE + 2_000, spot=SPOT * 0.9, missing_expiries=2)
+    )  # crosses what a part had
+    host.see(chain_at(START + 4 * MINUTE))
+    host.see(chain_at(START + 5 * MINUTE))
+    host.end()
+
+    history = host.history
+    rows = history.levels(
+        "SPX", START, START + 9 * MINUTE, fields=["spot", "flip", "net_gex"], crossings=True
+    )
+    assert rows["spot"].null_count == 0
+    for name in ("flip", "net_gex"):
+        assert [value is None for value in rows[name].to_pylist()] == [True, False, False], name
+    grid = history.strikes("SPX", START, START + 9 * MINUTE)
+    assert np.isnan(grid.net[0]).all()
+    assert np.isfinite(grid.net[1]).any()
+    moment = history.at("SPX", START + 3 * MINUTE)
+    assert moment is not None
+    assert moment.snapshot.levels == Levels()
+    assert [row.net_gex is not None for row in moment.snapshot.expiries] == [True] * len(SERIES)
+    assert "2 expiry dates" in past_answer(moment.snapshot, PageState())["error"]
+    assert history.change("SPX", START + 3 * MINUTE, START + 5 * MINUTE) is None
+    assert history.change("SPX", START + 4 * MINUTE, START + 5 * MINUTE) is not None
 
 
 def test_a_crossing_of_a_level_gives_a_row_between_minutes(host: Host) -> None:
@@ -412,3 +444,12 @@ def test_the_trail_knows_minutes_that_nobody_looked_at(host: Host) -> None:
     assert [at.spot for at in points] == [SPOT, SPOT + 1, SPOT + 2, SPOT + 3, SPOT]
     long = expose(fit(chain_at(START + 4 * MINUTE)), Params(side="long"))
     assert len(Trail(host.store, host.history).note(long)) == 1
+
+
+def test_what_a_part_of_a_chain_had_is_no_change() -> None:
+    trail = Trail(MemoryStore())
+    trail.note(expose(fit(chain_at(START, missing_expiries=2))))
+    points = trail.note(expose(fit(chain_at(START + MINUTE))))
+    assert [point.spot for point in points] == [SPOT, SPOT]
+    assert [point.net_gex is None for point in points] == [True, False]
+    assert [point.flip is None for point in points] == [True, False]
