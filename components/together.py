@@ -62,7 +62,7 @@ def _why_not(members: Sequence[Member]) -> str:
     without = [one.symbol for one in members if one.snapshot is None or not one.snapshot.spot]
     if without:
         return f"Nothing is added up: there are no numbers of {', '.join(without)}."
-    return f"Nothing is added up: {', '.join(_read_in_part(members))} not read whole yet."
+    return f"Nothing is added up until all of {' and '.join(_read_in_part(members))} is read."
 
 
 def _read_in_part(members: Sequence[Member]) -> list[str]:

@@ -221,7 +221,7 @@ def test_what_is_read_in_part_is_added_to_nothing_and_takes_no_side(chain: Chain
     spx = Member.of(facts_of(chain))
     spy = Member.of(facts_of(replace(fund(chain, "SPY", 0.1), missing_expiries=2)))
     sent = compared([spx, spy], PageState.from_query("?join=together"), None)
-    assert sent["note"] == "Nothing is added up: SPY not read whole yet."
+    assert sent["note"] == "Nothing is added up until all of SPY is read."
     assert len(sent["plain"]["panels"]) == 2
     assert [row["regime"] is None for row in sent["rows"]] == [False, True]
     assert sent["beside"][1]["missing"] == 2
