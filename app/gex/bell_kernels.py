@@ -244,15 +244,116 @@ def _crossing(sums: F64, j: int) -> float:
     return t + i - j  # type: ignore[no-any-return]
 
 
+# A bell narrower than so many levels of the grid is looked at between them too, at so many points: from 5 of its widths
+# below its top, where it is a millionth of it, to 5 above.
+NARROW, _NARROWER, LOOKS, _FARTHEST = 0.25, 0.5, 21, 5.0
+# The points of the finest lattice that may be marked one by one.
+_MARKS = 1 << 16
+
+
 @kernel
-def bell_points(points: F64, slope: F64, offset: F64, height: F64, out: F64) -> None:
-    """Add the bells to `out` at these log prices, ascending, shape (points,): each where it is above 1e-17 of its top."""
+def sample(
+    levels: F64, step: float, sums: F64, slope: F64, offset: F64, height: F64, points: F64, values: F64
+) -> int:
+    """Log prices and the sum at each into the last two: all levels, and points near the tops of narrow bells; how many.
+
+    Args:
+        levels, sums: the grid in equal steps, and the sum of all bells on it, shape (levels,).
+        slope, offset, height: the bells narrower than 1 / NARROW levels, shape (n,). Between levels each of them is summed,
+            while all others are smooth from level to level: a cubic goes through them.
+        points, values: shape (levels + LOOKS n,).
+    """
+    n, wide = levels.size, sums.copy()
+    between = points[n:]
+    count = _near_tops(levels, step, slope, offset, between)
+    inside = values[n : n + count]
+    inside[:] = 0.0
+    if count:
+        for i in range(slope.size):
+            _add_bell(levels, slope[i], offset[i], -height[i], wide)
+            _add_bell(between[:count], slope[i], offset[i], height[i], inside)
+        for j in range(count):
+            inside[j] += _cubic((between[j] - levels[0]) / step, wide)
+    # both are ascending: from the left, into the room that the levels have
+    at, j = 0, 0
+    merged, summed = np.empty(n + count), np.empty(n + count)
+    for i in range(n):
+        while j < count and between[j] < levels[i]:
+            merged[at], summed[at] = between[j], inside[j]
+            at, j = at + 1, j + 1
+        merged[at], summed[at] = levels[i], sums[i]
+        at += 1
+    points[: n + count], values[: n + count] = merged, summed
+    return n + count
+
+
+@inner
+def _near_tops(levels: F64, step: float, slope: F64, offset: F64, out: F64) -> int:
+    """Points near the tops of bells narrower than two levels into `out`, ascending, none on a level; how many.
+
+    They are half a bell's width apart, but never nearer than half the width of the narrowest.
+    """
+    finest = 0.0
     for i in range(slope.size):
-        lo = np.searchsorted(points, (-_REACH - offset[i]) / slope[i])
-        hi = np.searchsorted(points, (_REACH - offset[i]) / slope[i])
-        for j in range(lo, hi):
-            d = slope[i] * points[j] + offset[i]
-            out[j] += height[i] * fast_exp(-0.5 * d * d)
+        finest = max(finest, slope[i])
+    if finest * step <= _NARROWER:
+        return 0
+    apart, low, span = 0.5 / finest, levels[0], levels[-1] - levels[0]
+    marking = span / apart < _MARKS
+    marks = np.zeros(int(span / apart) + 2 if marking else 0, np.bool_)
+    count = 0
+    for i in range(slope.size):
+        if slope[i] * step <= _NARROWER:
+            continue
+        for k in range(LOOKS):
+            look = _FARTHEST * (2.0 * k / (LOOKS - 1) - 1.0)
+            place = np.rint(((look - offset[i]) / slope[i] - low) / apart)
+            at = place * apart
+            if not (at > 0.0 and at < span) or abs(at - np.rint(at / step) * step) <= 1e-6 * apart:
+                continue
+            if marking:
+                marks[int(place)] = True
+            else:
+                out[count] = place
+                count += 1
+    if marking:
+        for place in range(marks.size):
+            if marks[place]:
+                out[count] = place
+                count += 1
+    else:
+        out[:count] = np.sort(out[:count])
+    kept = 0
+    for j in range(count):
+        point = out[j] * apart + low
+        if kept == 0 or point != out[kept - 1]:
+            out[kept] = point
+            kept += 1
+    return kept
+
+
+@inner
+def _add_bell(points: F64, slope: float, offset: float, height: float, out: F64) -> None:
+    """Add one bell to `out` at these log prices, ascending, where it is above 1e-17 of its top."""
+    lo = np.searchsorted(points, (-_REACH - offset) / slope)
+    hi = np.searchsorted(points, (_REACH - offset) / slope)
+    for j in range(lo, hi):
+        d = slope * points[j] + offset
+        out[j] += height * fast_exp(-0.5 * d * d)
+
+
+@inline
+def _cubic(place: float, values: F64) -> float:
+    """Lagrange's cubic through the four levels around a place, counted in levels."""
+    i = min(max(int(place), 1), values.size - 3)
+    t = place - i
+    a, b, c, d = values[i - 1], values[i], values[i + 1], values[i + 2]
+    return (  # type: ignore[no-any-return]
+        -t * (t - 1) * (t - 2) / 6 * a
+        + (t + 1) * (t - 1) * (t - 2) / 2 * b
+        - (t + 1) * t * (t - 2) / 2 * c
+        + (t + 1) * t * (t - 1) / 6 * d
+    )
 
 
 # A bell is wide when the grid spans at most this many of its standard deviations: its values then neither under- nor

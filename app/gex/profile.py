@@ -18,8 +18,6 @@ _RATIOS = np.geomspace(1 - SPAN, 1 + SPAN, LEVELS)
 # A total below this share of all terms' sizes is near rounding: its sign, or where that changes, says nothing.
 _NOISE = 1e-9
 _ROOT_TOLERANCE = 1e-12
-# Where a narrow bell is looked at, in its widths: beyond these it is below a millionth of its top.
-_OFFSETS = np.arange(-5.0, 5.1, 0.5)
 _TURN_ROUNDS = 5
 # A dip of |G| is followed downwards for so many parabolas, unless one says that this much of it will be left.
 _DIP_STEPS, _SHALLOW = 8, 0.5
@@ -101,20 +99,14 @@ def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
 def _sampled(bells: Bells, log_spots: F64, sums: F64) -> tuple[F64, F64]:
     """The grid and the sums on it, and between its levels where bells are narrower than two steps."""
     step = float(log_spots[-1] - log_spots[0]) / (len(log_spots) - 1)
-    narrow = np.flatnonzero(bells.slope * step > 0.25)
-    finest = float(bells.slope[narrow].max(initial=0.0))
-    if finest * step <= 0.5:
-        return log_spots, sums
-    few = Bells(bells.slope[narrow], bells.offset[narrow], bells.height[narrow])
-    between = _around(few, log_spots, 0.5 / finest, step)
-    # wide bells are smooth from level to level; narrow ones are summed at each point
-    on_grid, inside = np.zeros(len(log_spots)), np.zeros(len(between))
-    bell_kernels.bell_points(log_spots, few.slope, few.offset, few.height, on_grid)
-    bell_kernels.bell_points(between, few.slope, few.offset, few.height, inside)
-    inside += _cubic(log_spots[0], step, sums - on_grid, between)
-    points, values = np.append(log_spots, between), np.append(sums, inside)
-    order = np.argsort(points, kind="stable")
-    return points[order], _exact_at_turns(bells, points[order], values[order])
+    narrow = bells.slope * step > bell_kernels.NARROW
+    few = bells.slope[narrow], bells.offset[narrow], bells.height[narrow]
+    points = np.empty(len(log_spots) + bell_kernels.LOOKS * len(few[0]))
+    values = np.empty(len(points))
+    n = bell_kernels.sample(log_spots, step, sums, *few, points, values)
+    if n == len(log_spots):
+        return points[:n], values[:n]
+    return points[:n], _exact_at_turns(bells, points[:n], values[:n])
 
 
 def _exact_at_turns(bells: Bells, points: F64, values: F64) -> F64:
@@ -129,32 +121,6 @@ def _exact_at_turns(bells: Bells, points: F64, values: F64) -> F64:
             values[i] = bell_kernels.bell_sum(points[i], bells.slope, bells.offset, bells.height)
         exact |= ends
     return values
-
-
-def _around(few: Bells, log_spots: F64, apart: float, step: float) -> F64:
-    """Points near the tops of bells narrower than two steps, half a bell's width apart but never nearer than `apart`."""
-    fine = few.slope * step > 0.5
-    slope, top = few.slope[fine], -few.offset[fine] / few.slope[fine]
-    near = top[:, None] + _OFFSETS / slope[:, None]
-    places = np.unique(np.round((near - log_spots[0]) / apart)) * apart
-    # a point on one of the grid's own levels is no point between them
-    inside = np.abs(places - np.round(places / step) * step) > 1e-6 * apart
-    inside &= (places > 0) & (places < log_spots[-1] - log_spots[0])
-    return np.asarray(places[inside] + log_spots[0])
-
-
-def _cubic(low: float, step: float, values: F64, at: F64) -> F64:
-    """Lagrange's cubic through the four levels around each point; shape of `at`."""
-    place = (at - low) / step
-    i = np.clip(place.astype(np.int64), 1, len(values) - 3)
-    t = place - i
-    a, b, c, d = (values[i + k] for k in (-1, 0, 1, 2))
-    return np.asarray(
-        -t * (t - 1) * (t - 2) / 6 * a
-        + (t + 1) * (t - 1) * (t - 2) / 2 * b
-        - (t + 1) * t * (t - 2) / 2 * c
-        + (t + 1) * t * (t - 1) / 6 * d
-    )
 
 
 def _with_dips(bells: Bells, log_spots: F64, sums: F64) -> tuple[F64, F64]:

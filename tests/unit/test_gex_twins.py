@@ -273,14 +273,46 @@ def test_replaced_terms_are_those_of_the_new_volatilities() -> None:
     np.testing.assert_array_equal(change[:, 4:], old * [[1], [1], [-1]])
 
 
-def test_bells_at_any_points_are_the_plain_sum() -> None:
+@pytest.mark.parametrize(
+    "narrowest", [4e-3, 1e-3, 1e-7]
+)  # no point between levels; a lattice of marks; a sorted one
+def test_between_levels_narrow_bells_are_summed_and_wide_ones_smooth(narrowest: float) -> None:
     rng = np.random.default_rng(6)
-    slope = 1 / rng.uniform(1e-4, 0.01, 40)
-    offset, height = -slope * rng.uniform(8.4, 8.6, 40), rng.normal(size=40)
-    points, out = np.sort(rng.uniform(8.4, 8.6, 500)), np.ones(500)
-    bell_kernels.bell_points(points, slope, offset, height, out)
-    d = slope[:, None] * points + offset[:, None]
-    np.testing.assert_allclose(out, 1 + np.sum(height[:, None] * np.exp(-(d**2) / 2), axis=0), atol=1e-14)
+    levels = np.linspace(8.4, 8.8, 200)
+    step = (levels[-1] - levels[0]) / 199
+    widths = np.concatenate([rng.uniform(narrowest, 0.01, 40), rng.uniform(0.02, 0.2, 60)])
+    slope = 1 / widths
+    offset, height = -slope * rng.uniform(8.35, 8.85, 100), rng.normal(size=100)
+
+    def plain(points: F64, which: NDArray[np.bool_]) -> F64:
+        d = slope[which, None] * points + offset[which, None]
+        return np.sum(height[which, None] * np.exp(-(d**2) / 2), axis=0)
+
+    narrow, narrower = slope * step > 0.25, slope * step > 0.5
+    sums = plain(levels, slope > 0)
+    points, values = np.empty((2, 200 + 21 * narrow.sum()))
+    n = bell_kernels.sample(levels, step, sums, slope[narrow], offset[narrow], height[narrow], points, values)
+    points, values = points[:n], values[:n]
+
+    apart = 0.5 / slope.max()
+    looks = (-offset[narrower, None] + np.linspace(-5, 5, 21)) / slope[narrower, None]
+    places = np.unique(np.round((looks - levels[0]) / apart)) * apart
+    off_level = np.abs(places - np.round(places / step) * step) > 1e-6 * apart
+    between = places[off_level & (places > 0) & (places < levels[-1] - levels[0])] + levels[0]
+    expected = np.sort(np.append(levels, between if narrower.any() else []))
+    np.testing.assert_allclose(points, expected, rtol=1e-14)
+    assert (n > 200) == (narrowest < 0.004)
+    np.testing.assert_array_equal(values[np.isin(points, levels)], sums)
+    # a cubic through levels of bells wider than ten of them is that close
+    np.testing.assert_allclose(values, plain(points, slope > 0), atol=2e-3)
+    inner = ~np.isin(points, levels)
+    at = np.clip(((points[inner] - levels[0]) / step).astype(int), 1, 197)
+    wide = plain(levels, ~narrow)
+    cubic = [
+        np.polyval(np.polyfit(levels[i - 1 : i + 3] - levels[i], wide[i - 1 : i + 3], 3), x - levels[i])
+        for i, x in zip(at, points[inner], strict=True)
+    ]
+    np.testing.assert_allclose(values[inner], plain(points[inner], narrow) + cubic, atol=1e-9)
 
 
 def test_a_compiled_form_is_another_when_any_file_of_compiled_code_is(tmp_path: Path) -> None:
