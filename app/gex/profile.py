@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import bell_kernels
+from app.gex import bell_kernels, root_kernels
 
 F64 = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ class Bells:
 
     def at(self, spot: float) -> float:
         """G at one price."""
-        return spot * float(bell_kernels.bell_sum(math.log(spot), self.slope, self.offset, self.height))
+        return spot * float(root_kernels.bell_sum(math.log(spot), self.slope, self.offset, self.height))
 
     def over(self, spots: F64) -> F64:
         """G at each price of a geometric grid, shape (levels,)."""
@@ -79,7 +79,7 @@ def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
     """
     sums, out = values / spots, np.empty(len(spots))
     low, high = math.log(spots[0]), math.log(spots[-1])
-    n = bell_kernels.plain_roots(
+    n = root_kernels.plain_roots(
         low, (high - low) / (len(spots) - 1), sums, _NOISE, bells.slope, bells.offset, bells.height, out
     )
     if n >= 0:
@@ -99,11 +99,11 @@ def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
 def _sampled(bells: Bells, log_spots: F64, sums: F64) -> tuple[F64, F64]:
     """The grid and the sums on it, and between its levels where bells are narrower than two steps."""
     step = float(log_spots[-1] - log_spots[0]) / (len(log_spots) - 1)
-    narrow = bells.slope * step > bell_kernels.NARROW
+    narrow = bells.slope * step > root_kernels.NARROW
     few = bells.slope[narrow], bells.offset[narrow], bells.height[narrow]
-    points = np.empty(len(log_spots) + bell_kernels.LOOKS * len(few[0]))
+    points = np.empty(len(log_spots) + root_kernels.LOOKS * len(few[0]))
     values = np.empty(len(points))
-    n = bell_kernels.sample(log_spots, step, sums, *few, points, values)
+    n = root_kernels.sample(log_spots, step, sums, *few, points, values)
     if n == len(log_spots):
         return points[:n], values[:n]
     return points[:n], _exact_at_turns(bells, points[:n], values[:n])
@@ -118,7 +118,7 @@ def _exact_at_turns(bells: Bells, points: F64, values: F64) -> F64:
         if not ends:
             break
         for i in ends:
-            values[i] = bell_kernels.bell_sum(points[i], bells.slope, bells.offset, bells.height)
+            values[i] = root_kernels.bell_sum(points[i], bells.slope, bells.offset, bells.height)
         exact |= ends
     return values
 
@@ -152,7 +152,7 @@ def _lowest(bells: Bells, places: F64, sums: F64) -> tuple[float, float]:
         vertex, depth = _parabola(x, y)
         if not x[0] < vertex < x[2] or depth > _SHALLOW * y[1] or vertex == x[1]:
             break
-        value = sign * float(bell_kernels.bell_sum(vertex, bells.slope, bells.offset, bells.height))
+        value = sign * float(root_kernels.bell_sum(vertex, bells.slope, bells.offset, bells.height))
         if value < 0 or value >= y[1]:
             return (vertex, sign * value) if value < 0 else (x[1], sign * y[1])
         side = slice(0, 2) if vertex < x[1] else slice(1, 3)
@@ -177,7 +177,7 @@ def _parabola(x: list[float], y: list[float]) -> tuple[float, float]:
 def _polished(bells: Bells, start: float, low: float, high: float) -> float | None:
     """Halley's method on the exact sum; None where it leaves the bracket or doesn't settle soon."""
     steepest = float(bells.slope.max(initial=0.0))
-    root = bell_kernels.polish(
+    root = root_kernels.polish(
         math.log(start), math.log(low), math.log(high), steepest, bells.slope, bells.offset, bells.height
     )
     return None if math.isnan(root) else math.exp(root)

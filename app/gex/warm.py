@@ -39,7 +39,10 @@ def without_disk_if_need_be(run: Callable[[], object]) -> None:
 def _run_everything() -> None:
     chain = _chain()
     black(chain.spot, chain.contracts.strike, 0.05, chain.contracts.right)
-    for surface in (fit(chain), fit(_chain(time_value=0.05))):  # the latter as in the last minutes: narrow bells
+    for surface in (
+        fit(chain),
+        fit(_chain(time_value=0.05)),
+    ):  # the latter as in the last minutes: narrow bells
         expose(surface)
     greeks(surface)
     smiles(surface)

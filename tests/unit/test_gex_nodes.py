@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gex import Params, bell_kernels, fit, node_kernels
+from app.gex import Params, bell_kernels, fit, node_kernels, root_kernels
 from app.gex.black import otm_total_vol
 from app.gex.exposure import LegExposure, Legs, leg_exposures
 from app.gex.quotes import leg_of
@@ -162,7 +162,7 @@ def test_a_bells_derivatives_are_those_of_its_sum() -> None:
     rng = np.random.default_rng(2)
     slope, height = rng.uniform(5, 50, 300), rng.normal(size=300)
     offset = -slope * 8.5 + rng.normal(size=300)
-    total, rise, bend = bell_kernels.bell_slope(8.5, slope, offset, height)
+    total, rise, bend = root_kernels.bell_slope(8.5, slope, offset, height)
     d = slope * 8.5 + offset
     np.testing.assert_allclose(total, np.sum(height * np.exp(-0.5 * d**2)), rtol=1e-12)
     np.testing.assert_allclose(rise, np.sum(-height * d * slope * np.exp(-0.5 * d**2)), rtol=1e-12)

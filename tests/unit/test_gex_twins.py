@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gex import Params, bell_kernels, fit, node_kernels, rate_kernels, sum_kernels
+from app.gex import Params, bell_kernels, fit, node_kernels, rate_kernels, root_kernels, sum_kernels
 from app.gex.black import otm_total_vol
 from app.gex.exposure import leg_exposures
 from app.gex.greeks import greeks
@@ -291,7 +291,7 @@ def test_between_levels_narrow_bells_are_summed_and_wide_ones_smooth(narrowest: 
     narrow, narrower = slope * step > 0.25, slope * step > 0.5
     sums = plain(levels, slope > 0)
     points, values = np.empty((2, 200 + 21 * narrow.sum()))
-    n = bell_kernels.sample(levels, step, sums, slope[narrow], offset[narrow], height[narrow], points, values)
+    n = root_kernels.sample(levels, step, sums, slope[narrow], offset[narrow], height[narrow], points, values)
     points, values = points[:n], values[:n]
 
     apart = 0.5 / slope.max()
