@@ -9,6 +9,9 @@
   const DELAYED_MS = 11500; // no frame of any kind: a quiet stream has a heartbeat every ten seconds
   const STALE_MS = 30000;
   const QUIET_SPOT_MS = 60000;
+  // an open market's chain is read again every minute, whatever streams; frames may all be of other symbols
+  const QUIET_CHAIN_MS = 90000;
+  const OLD_CHAIN_MS = 180000;
   const ALONE = ["spot", "expected_move"]; // what doesn't add up the whole chain
 
   const WORDS = {
@@ -41,6 +44,7 @@
     if (answer.chainless) return ofFeed(ack, now);
     // before the feed: its own account is kept in the same cache
     if (answer.stale) return lastCopy(answer);
+    if (ack.waiting) return verdict("stale", answer.published, "The server has no chain of this symbol any more: this is what it had.");
     return feedLost(ack, answer, now) || held(ack, answer, now) || byAge(ack, answer, now);
   }
 
@@ -94,7 +98,10 @@
   function byAge(ack, answer, now) {
     const frame = ack.feed.frame || answer.published;
     if (now - frame > STALE_MS) return verdict("stale", frame, "The stream is silent; it is being connected again.");
+    const old = now - answer.published;
+    if (old > OLD_CHAIN_MS) return verdict("stale", answer.published, "The feed brings nothing of this chain, whatever it brings of others.");
     if (now - frame > DELAYED_MS) return verdict("delayed", frame, "No frame has come for a while.");
+    if (old > QUIET_CHAIN_MS) return verdict("delayed", answer.published, "Nothing of this chain has come for a while.");
     if (answer.delayed) return verdict("delayed", answer.spot_at, "The vendor marks its quotes as delayed.");
     return verdict("live", frame, "Frames and heartbeats arrive.");
   }

@@ -207,6 +207,27 @@ def test_what_the_chain_itself_says_counts_too() -> None:
     assert judged(ack(), stale=True, session="closed") == "stale"
 
 
+@pytest.mark.parametrize(
+    ("state", "minutes", "answer"),
+    [
+        ("live", 1, {}),
+        ("delayed", 2, {}),
+        ("stale", 4, {}),
+        ("stale", 4, {"session": "unknown"}),
+        ("closed", 4, {"session": "closed"}),
+    ],
+)
+def test_a_chain_that_the_feed_brings_nothing_of_is_not_live_because_others_are(
+    state: str, minutes: int, answer: dict[str, Any]
+) -> None:
+    assert judged(ack(), **{"published": NOW - minutes * 60_000, **answer}) == state
+
+
+def test_what_the_server_has_no_chain_of_any_more_is_not_live() -> None:
+    assert judged(ack(waiting=True)) == "stale"
+    assert judged(ack(waiting=True), session="closed") == "stale"
+
+
 def test_a_silent_server_is_never_live() -> None:
     assert judged(ack(), silent=6500) == "down"
     assert judged(ack(), silent=3000, status=0) == "down"
