@@ -88,7 +88,7 @@
     gex.status.notice("");
     gex.tiles.blank();
     gex.cards.changed(null);
-    document.title = tab.key.split("?")[0];
+    gex.tiles.untitle(tab.key.split("?")[0]);
   }
 
   /**
@@ -148,6 +148,9 @@
     tab.painted = answer;
     if (answer.status === "empty") {
       gex.status.notice(`The option chain of ${answer.symbol} holds nothing to show under this choice. Choose other expiries.`);
+      gex.tiles.blank();
+      gex.tiles.untitle(answer.symbol);
+      gex.cards.changed(null);
       return;
     }
     gex.status.notice(answer.words || "");
@@ -155,7 +158,8 @@
     document.getElementById("page").toggleAttribute("data-words", Boolean(answer.words));
     const query = answer.key.split("?")[1] || "";
     if (answer.levels) gex.tiles.update(answer, query);
-    if (answer.summary) document.getElementById("summary").textContent = answer.summary;
+    else gex.tiles.untitle(answer.symbol || answer.key.split("?")[0]);
+    if (answer.summary) document.getElementById("summary").textContent = answer.missing ? `${answer.summary} Read in part: ${answer.missing} expiry dates are missing.` : answer.summary;
     if (answer.words && !answer.levels) gex.tiles.blank();
     gex.past.show(answer);
     gex.timeCards.update(answer);
@@ -195,6 +199,7 @@
     if (tab.ack?.cache) gex.cards.update(tab.ack, now, verdict.cut ? verdict.why : "");
     const shown = held || tab.answer;
     if (shown?.levels) gex.tiles.age(verdict, shown, now);
+    gex.tiles.entitle(verdict);
   }
 
   /** Ask at once for the whole picture, as when the table is wanted too. */
@@ -248,7 +253,7 @@
       show();
     });
     setInterval(tick, 1000);
-    document.addEventListener("visibilitychange", () => !document.hidden && resume());
+    document.addEventListener("visibilitychange", () => (document.hidden ? show() : resume()));
   }
 
   globalThis.dash_clientside = Object.assign(globalThis.dash_clientside || {}, { live: { gate, hear } });

@@ -178,9 +178,15 @@
     return [query.get("view")?.replace(/\W/g, "") || "overview", ...said.map((words) => (words.length > 32 ? `${words.split(",").length} dates` : words))];
   }
 
-  /** A file's name: symbol, view, choice and the instant of its data. */
+  /** What the page says beside the numbers, and a file that outlives the page must say itself. */
+  function caveats({ source, delayed, missing, past, beside = [] }) {
+    const told = { simulated: source === "simulator", recorded: past, delayed, in_part: missing || beside.some((member) => member.missing) };
+    return Object.keys(told).filter((word) => told[word]);
+  }
+
+  /** A file's name: symbol, caveats, view, choice and the instant of its data. */
   function fileName(answer) {
-    const words = [answer.symbol || "", ...chosen(answer)].filter(Boolean).join("-").replace(/[^\w.-]+/g, "_");
+    const words = [answer.symbol || "", ...caveats(answer), ...chosen(answer)].filter(Boolean).join("-").replace(/[^\w.-]+/g, "_");
     return `gex-${words}-${new Date(answer.as_of).toISOString().slice(0, 19).replaceAll(":", "")}Z`;
   }
 

@@ -17,9 +17,12 @@
     expected_move: "The nearest expiry has no usable straddle.",
     confidence: "There is nothing to judge yet.",
   };
+  const SUMMED = ["flip", "call_wall", "put_wall", "max_pain"];
 
   const element = (id) => document.getElementById(`tile-${id}`);
   const last = new Map();
+  let drawn = { levels: {} };
+  let titled = { symbol: "", words: "" };
 
   function text(node, value) {
     if (node.textContent !== value) node.textContent = value;
@@ -32,12 +35,21 @@
     const shown = tile.querySelector(".value");
     const unknown = value === gex.format.UNKNOWN;
     text(shown, value);
-    shown.title = unknown ? WHY[id] : "";
+    shown.title = unknown ? why(id, drawn) : "";
     const small = tile.querySelector(".detail");
     text(small, detail || "");
     small.title = hint || detail || "";
     if (last.has(id) && last.get(id) !== value) tint(tile);
     last.set(id, value);
+  }
+
+  /** Why a number isn't there. That there is no such level can be said only where the whole is known. */
+  function why(id, { levels, missing, past }) {
+    const { known } = gex.format;
+    if (SUMMED.includes(id) && (missing || !known(levels.net_gex))) return "Too little is known to say where it is, or whether there is one.";
+    // both sides long has no profile in the record
+    if (id === "flip" && past && levels.net_gex && !levels.regime) return "It isn\u2019t recorded under this choice.";
+    return WHY[id];
   }
 
   function tint(tile) {
@@ -55,6 +67,7 @@
   function update(answer, query) {
     const { price, strike, points, percent } = gex.format;
     const { levels, quality } = answer;
+    drawn = answer;
     write("spot", price(levels.spot), `${known(points(levels.change, 2))}  ${known(percent(levels.change_share))}`.trim());
     flip(levels);
     write("call_wall", strike(levels.call_wall ?? NaN), distance(levels.call_wall, levels.spot));
@@ -85,7 +98,7 @@
     if (label) text(label, UNIT_WORDS[unit] || UNIT_WORDS.per_1pct);
     const [, words] = REGIME[levels.regime] || ["", ""];
     // the sum of a part may even have the other sign
-    write("net_gex", gex.format.dollars(levels.net_gex, true), missing ? "Of the dates read so far" : words);
+    write("net_gex", gex.format.dollars(levels.net_gex, true), missing && gex.format.known(levels.net_gex) ? "Of the dates read so far" : words);
     element("net_gex").dataset.sign = levels.net_gex > 0 ? "positive" : levels.net_gex < 0 ? "negative" : "";
   }
 
@@ -107,7 +120,7 @@
     write("confidence", gex.format.price(quality.confidence, 2), missing ? `${missing} ${missing === 1 ? "date" : "dates"} missing` : whole, [used, ...notes].join("\n"));
   }
 
-  /** One sentence for screen readers, and the tab's title. */
+  /** One sentence for screen readers, and words for the tab's title. */
   function summarise(answer) {
     const { price, level, strike, dollars, UNKNOWN } = gex.format;
     const { levels, symbol } = answer;
@@ -121,7 +134,20 @@
         `put wall ${strike(levels.put_wall)}, net GEX ${dollars(levels.net_gex)}${regime}${greeks}.`,
     );
     const net = answer.missing ? UNKNOWN : dollars(levels.net_gex, true);
-    document.title = `${symbol} ${price(levels.spot)}${net === UNKNOWN ? "" : ` \u00b7 ${net}`}`;
+    titled = { symbol, words: answer.past ? "" : `${symbol} ${price(levels.spot)}${net === UNKNOWN ? "" : ` \u00b7 ${net}`}` };
+  }
+
+  /** The tab's title: its numbers as far as they are followed. A page out of sight asks for none, so it names none. */
+  function entitle({ state, word }) {
+    if (!titled.words) return;
+    const said = document.hidden ? titled.symbol : state === "live" ? titled.words : `${titled.words}, ${word.toLowerCase()}`;
+    if (document.title !== said) document.title = said;
+  }
+
+  /** A title without numbers: none is shown. */
+  function untitle(symbol) {
+    titled = { symbol, words: "" };
+    document.title = symbol;
   }
 
   /** Forget what was shown: the next numbers are another symbol's or another choice's, so nothing "changed". */
@@ -151,5 +177,5 @@
     }
   }
 
-  gex.tiles = { update, age, forget, blank };
+  gex.tiles = { update, age, forget, blank, entitle, untitle, why };
 })();

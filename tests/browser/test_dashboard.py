@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -67,7 +68,11 @@ def test_an_update_arrives_by_itself(page: Page) -> None:
     page.desk.publish(spot=moved)
     page.desk.report()
     page.shows("spot", f"{moved:,.2f}", 5)
-    assert f"{moved:,.2f}" in page.browser.driver.title
+    eventually(lambda: f"{moved:,.2f}" in page.browser.driver.title, 5)
+    page.desk.report(state="reconnecting", last_frame_at=datetime.now(UTC) - timedelta(minutes=1))
+    eventually(lambda: page.browser.driver.title.endswith(", reconnecting"), 10, "the title says so, too")
+    page.click("Status")
+    eventually(lambda: page.browser.driver.title == "SPX", 10, "what isn't shown is not named")
 
 
 def test_the_chart_is_drawn_again_only_when_it_would_look_different(page: Page) -> None:
@@ -256,9 +261,10 @@ def test_a_chain_of_which_dates_are_missing_claims_no_regime(page: Page) -> None
     assert page.text("#tile-net_gex .detail") == "Of the dates read so far"
     assert page.text("#tile-confidence .detail") == "7 dates missing"
     assert "Bn" not in page.browser.driver.title
+    assert f"{page.desk.chain.spot:,.2f}" in page.browser.driver.title
     page.desk.publish(missing_expiries=0)
     eventually(lambda: "gamma" in page.text("#tile-net_gex .detail"), 10, "whole again")
-    assert "Bn" in page.browser.driver.title
+    eventually(lambda: "Bn" in page.browser.driver.title, 5)
 
 
 def test_a_feed_problem_is_shown_with_its_cure(page: Page) -> None:
@@ -353,6 +359,7 @@ def test_a_tab_out_of_sight_asks_nothing_and_claims_nothing_until_its_next_answe
         new MutationObserver(() => document.hidden || window.claims.push(document.getElementById('page').dataset.state))
             .observe(document.getElementById('page'), {attributeFilter: ['data-state']});
         document.addEventListener('visibilitychange', () => document.hidden && (window.claims = []));
+        document.addEventListener('visibilitychange', () => document.hidden && (window.titled = document.title));
         """
     )
     page.browser.driver.switch_to.new_window("tab")
@@ -365,6 +372,9 @@ def test_a_tab_out_of_sight_asks_nothing_and_claims_nothing_until_its_next_answe
     page.browser.driver.switch_to.window(shown)
     page.shows("spot", f"{page.desk.chain.spot:,.2f}", 15)
     eventually(lambda: page.state() == "live", 10)
+    assert page.run("return window.titled") == "SPX", (
+        "no number that nobody follows stands in the row of tabs"
+    )
     claims = page.run("return window.claims")
     assert "connecting" in claims
     assert claims.index("connecting") < claims.index("live")

@@ -85,6 +85,21 @@ def test_a_saved_file_is_named_for_what_it_shows(key: str, name: str) -> None:
     assert js(f"gex.table.fileName({json.dumps(answer)})", "table") == name
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"source": "simulator"}, "simulated-"),
+        ({"delayed": True}, "delayed-"),
+        ({"missing": 3, "source": "schwab"}, "in_part-"),
+        ({"beside": [{"missing": 0}, {"missing": 2}]}, "in_part-"),
+        ({"past": {"at": NOW}, "source": "simulator"}, "simulated-recorded-"),
+    ],
+)
+def test_a_saved_file_says_what_the_page_says_beside_its_numbers(answer: dict[str, Any], words: str) -> None:
+    given = json.dumps({"symbol": "SPX", "key": "SPX", "as_of": 1704488400000} | answer)
+    assert js(f"gex.table.fileName({given})", "table") == f"gex-SPX-{words}overview-2024-01-05T210000Z"
+
+
 def test_a_page_held_still_is_as_old_as_its_picture_and_tells_of_trouble() -> None:
     def held(state: str) -> Any:
         return js(f"gex.fresh.frozen({{state: '{state}', since: 9}}, {{as_of: 5}})", "fresh")
@@ -269,6 +284,23 @@ def test_what_adds_up_a_chain_of_which_dates_are_missing_is_not_live(
     answer = json.dumps({"as_of": NOW, "spot_at": NOW, "missing": missing})
     found = js(f"gex.fresh.ofNumber('{name}', {{state: '{page}'}}, {answer}, {NOW})", "fresh")
     assert found["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("answer", "claims"),
+    [
+        ({"levels": {"net_gex": 1e9, "regime": "long"}}, True),
+        ({"levels": {"net_gex": None}}, False),
+        ({"levels": {"net_gex": 1e9, "regime": None}, "missing": 2}, False),
+        ({"levels": {"net_gex": 1e9, "regime": None}, "past": {"at": NOW}}, False),  # both sides long
+        ({"levels": {"net_gex": 1e9, "regime": "short"}, "past": {"at": NOW}}, True),
+    ],
+)
+def test_that_there_is_no_flip_is_said_only_where_the_whole_is_known(
+    answer: dict[str, Any], claims: bool
+) -> None:
+    why = js(f"gex.tiles.why('flip', {json.dumps(answer)})", "tiles")
+    assert ("there is no flip" in why) is claims
 
 
 def test_a_page_that_comes_back_into_sight_claims_nothing_before_its_next_answer() -> None:
