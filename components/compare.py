@@ -26,6 +26,7 @@ FAMILIES = (
     ("DJX", "DIA"),
 )
 MOST = 4
+_IN_PART = "read in part"  # in the place of a regime
 _LABEL_GAP = 0.06  # of a panel's height: the room that a label needs, on a phone
 
 COLUMNS = (
@@ -110,10 +111,11 @@ def _card(member: Member) -> dict[str, Any]:
 def _row(card: dict[str, Any]) -> dict[str, Any]:
     levels = card["levels"]
     spot, flip, move = levels["spot"], levels["flip"], levels["move"]
-    names = ("spot", "change_share", "flip", "call_wall", "put_wall", "net_gex", "gross_gex", "regime")
+    names = ("spot", "change_share", "flip", "call_wall", "put_wall", "net_gex", "gross_gex")
     return {
         "symbol": card["symbol"],
         **{name: levels[name] for name in names},
+        "regime": _IN_PART if card["missing"] else levels["regime"],
         "flip_away": (flip - spot) / spot if spot and flip else None,
         "move_share": move["value"] / spot if spot and move else None,
         "instant": card["spot_at"] or card["as_of"],
@@ -125,7 +127,8 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         spot = "unknown" if row["spot"] is None else f"{row['spot']:,.2f}"
         net = "unknown" if row["net_gex"] is None else figures.words_of(row["net_gex"])
-        said.append(f"{row['symbol']}: spot {spot}, net GEX {net}")
+        part = ", read in part" if row["regime"] == _IN_PART else ""
+        said.append(f"{row['symbol']}: spot {spot}, net GEX {net}{part}")
     return f"{'; '.join(said)}."
 
 

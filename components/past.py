@@ -75,7 +75,7 @@ def times(snapshot: Snapshot) -> dict[str, Any]:
         "spot_at": None,
         "published": snapshot.as_of_ms,
         "session": "unknown",
-        "missing": 0,
+        "missing": snapshot.quality.missing_expiries,
         "stale": False,
         "error": "",
     }

@@ -59,22 +59,28 @@ def compared(members: Sequence[Member], state: PageState, crop: Crop | None) -> 
 def _why_not(members: Sequence[Member]) -> str:
     if len(members) < 2 or not related(one.symbol for one in members):
         return "Only an index and its funds can be added up; these stand side by side."
-    without = [one.symbol for one in members if one.snapshot is None or not one.snapshot.spot]
-    if without:
-        return f"Nothing is added up: there are no numbers of {', '.join(without)}."
-    return f"Nothing is added up until all of {' and '.join(_read_in_part(members))} is read."
+    part = [one.symbol for one in members if one.snapshot and one.snapshot.quality.missing_expiries]
+    if part:
+        return f"Nothing is added up: {' and '.join(part)} {'is' if len(part) == 1 else 'are'} read in part."
+    without = [one.symbol for one in members if one.snapshot is None or not _is_whole(one.snapshot)]
+    return f"Nothing is added up: there are no numbers of {', '.join(without)}."
 
 
-def _read_in_part(members: Sequence[Member]) -> list[str]:
-    return [one.symbol for one in members if one.snapshot and one.snapshot.quality.missing_expiries]
+def _is_whole(snapshot: Snapshot) -> bool:
+    """Whether it can be added to others: at a price, of every date, with a known total."""
+    found = snapshot.levels.net_gex
+    return bool(snapshot.spot) and not snapshot.quality.missing_expiries and found is not None
 
 
 def together(members: Sequence[Member], crop: Crop | None) -> Parts | None:
-    """The sum on one price axis; None where they have no index in common, too few have a price, or one is read in part."""
-    if _read_in_part(members):
-        return None
-    told = [one.snapshot for one in members if one.snapshot and one.snapshot.spot]
-    if len(told) < 2 or told[0].symbol != members[0].symbol or not related(one.symbol for one in told):
+    """The sum on one price axis; None where they have no index in common, too few have a chain, or one's total is unknown."""
+    told = [one.snapshot for one in members if one.snapshot]
+    if (
+        not all(map(_is_whole, told))
+        or len(told) < 2
+        or told[0].symbol != members[0].symbol
+        or not related(one.symbol for one in told)
+    ):
         return None
     found, base = added(told), told[0]
     shown = suggested_range(base) or (0.0, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ _FORWARD_TRUST = np.array([0.0, 1.0, 0.8, 0.5])
 # A quote this old is worth half.
 _HALF_AGE_MS = 15 * 60_000.0
 _LOW_COVERAGE = 0.8
+_UNREAD = "expiry dates have not been read yet: the totals are not whole."
 _FALLBACKS = (
     *(str(name) for name in VOL_SOURCES[OTHER_LEG:]),
     *(f"forward_{FORWARD_SOURCES[code]}" for code in (CARRY, RATE)),
@@ -52,6 +54,11 @@ def quality_of(surface: Surface, params: Params, chosen: Bools, legs: Legs, sums
         rate_source=surface.rate_source,
         missing_expiries=surface.chain.missing_expiries,
     )
+
+
+def unread_in(warnings: Iterable[str]) -> int:
+    """How many expiry dates these warnings say have not been read: what a recorded result tells of it."""
+    return next((int(text.split()[0]) for text in warnings if text.endswith(_UNREAD)), 0)
 
 
 def _excluded(surface: Surface, chosen: Bools, sums: Sums) -> dict[str, int]:
@@ -116,7 +123,7 @@ def _warnings(
         (not len(surface.chain), "The chain has no contracts."),
         (
             surface.chain.missing_expiries > 0,
-            f"{surface.chain.missing_expiries} expiry dates have not been read yet: the totals are not whole.",
+            f"{surface.chain.missing_expiries} {_UNREAD}",
         ),
         (math.isnan(surface.spot), "The underlying's price is unknown: nothing can be computed."),
         (len(surface.chain) > 0 and not live, "Every chosen contract has settled or none is chosen."),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from app.errors import HistoryError
 from app.gex.levels import walls
 from app.gex.params import Params
+from app.gex.quality import unread_in
 from app.gex.selection import BUCKETS as DISTANCES
 from app.gex.selection import bucket_dates, bucket_of
 from app.gex.snapshot import (
@@ -26,7 +27,7 @@ from app.gex.snapshot import (
     Snapshot,
     StrikeTable,
 )
-from app.history.row import Key
+from app.history.row import Key, read_in_part
 from app.history.schema import BUCKETS, GREEKS
 from app.market.calendar import exchange_day, to_ms
 
@@ -79,7 +80,10 @@ def moment_of(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: 
     Raises NotRecorded.
     """
     require_recorded(params)
-    snapshot = _turned(_naive(symbol, row, of_all, params), row, params)
+    naive = _naive(symbol, row, of_all, params)
+    if naive.quality.missing_expiries:  # earlier rows have the levels of what was read
+        naive = read_in_part(naive)
+    snapshot = _turned(naive, row, params)
     snapshot = replace(snapshot, buckets=_buckets(snapshot))
     return Moment(
         key=Key(to_ms(row["minute"]), row["seq"]),
@@ -147,6 +151,7 @@ def _quality(row: dict[str, Any]) -> QualityCounts:
         fallbacks=orjson.loads(row["fallbacks"]),
         excluded=orjson.loads(row["excluded"]),
         warnings=tuple(row["warnings"] or ()),
+        missing_expiries=unread_in(row["warnings"] or ()),
         **{name: row[name] for name in same},
     )
 

@@ -71,7 +71,7 @@ def batch_of(surface: Surface, whole: Snapshot, origin: Origin) -> pa.RecordBatc
     """The rows of one moment. `whole` is the surface under default conventions: the row of bucket "all"."""
     snapshots = [whole, *(_of_bucket(surface, bucket) for bucket in BUCKETS if bucket != "all")]
     if surface.chain.missing_expiries:
-        snapshots = [_read_in_part(snapshot) for snapshot in snapshots]
+        snapshots = [read_in_part(snapshot) for snapshot in snapshots]
     rows = [_row(surface.chain, snapshot, origin) for snapshot in snapshots]
     columns = [pa.array([row[field.name] for row in rows], field.type, from_pandas=False) for field in SCHEMA]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
@@ -81,7 +81,7 @@ def _of_bucket(surface: Surface, bucket: Bucket) -> Snapshot:
     return expose(surface, Params(bucket=bucket), tables=False)
 
 
-def _read_in_part(snapshot: Snapshot) -> Snapshot:
+def read_in_part(snapshot: Snapshot) -> Snapshot:
     """What a chain tells of which some dates have not been read: its series, and cells of its map, but no sum of dates."""
     strike = snapshot.strikes.strike
     return replace(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from flask import Flask, g
@@ -148,6 +150,32 @@ def test_an_index_and_its_fund_are_added_up_at_a_past_minute(several: Tab) -> No
     alone = several.sees("?view=compare&with=SPY&join=together&at=2026-10-16T17:07Z")
     assert "Nothing is added up" in alone["note"]
     assert not alone.get("panels")
+
+
+def test_what_was_read_in_part_at_a_past_minute_is_added_to_nothing(tmp_path: Path) -> None:
+    record(tmp_path, [chain_at(5)])
+    record(tmp_path, [replace(fund(chain_at(5), "SPY", 0.1), missing_expiries=2)])
+    tab = Tab(tmp_path)
+    shown = tab.sees("?view=compare&with=SPY&join=together&at=2026-10-16T17:05Z")
+    assert shown["note"] == "Nothing is added up: SPY is read in part."
+    assert not shown.get("panels")
+    spx, spy = shown["beside"]
+    assert (spx["missing"], spy["missing"], spy["levels"]["net_gex"]) == (0, 2, None)
+
+
+def test_a_row_of_before_parts_were_told_apart_claims_no_total_either(tmp_path: Path) -> None:
+    record(tmp_path, [chain_at(5)])
+    (file,) = tmp_path.rglob("*.parquet")
+    rows = pq.read_table(file)
+    said = ["3 expiry dates have not been read yet: the totals are not whole."]
+    at = rows.schema.get_field_index("warnings")
+    write(
+        rows.set_column(at, rows.schema.field(at), pa.array([said] * len(rows), rows.schema.field(at).type)),
+        file,
+    )
+    shown = Tab(tmp_path).sees("?at=2026-10-16T17:05Z")
+    assert shown["missing"] == 3
+    assert (shown["levels"]["net_gex"], shown["levels"]["flip"], shown["levels"]["regime"]) == (None,) * 3
 
 
 def test_a_guest_compares_with_no_symbol_that_is_not_shared(several: Tab) -> None:

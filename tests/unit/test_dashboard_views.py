@@ -221,10 +221,19 @@ def test_what_is_read_in_part_is_added_to_nothing_and_takes_no_side(chain: Chain
     spx = Member.of(facts_of(chain))
     spy = Member.of(facts_of(replace(fund(chain, "SPY", 0.1), missing_expiries=2)))
     sent = compared([spx, spy], PageState.from_query("?join=together"), None)
-    assert sent["note"] == "Nothing is added up until all of SPY is read."
+    assert sent["note"] == "Nothing is added up: SPY is read in part."
     assert len(sent["plain"]["panels"]) == 2
-    assert [row["regime"] is None for row in sent["rows"]] == [False, True]
+    assert [row["regime"] == "read in part" for row in sent["rows"]] == [False, True]
     assert sent["beside"][1]["missing"] == 2
+    assert sent["summary"].endswith(", read in part.")
+
+
+def test_a_member_of_which_no_total_is_known_is_not_left_out_of_a_sum_of_all(chain: Chain) -> None:
+    unknown = requoted(fund(chain, "SPY", 0.1), open_interest=np.full(len(chain), np.nan))
+    members = [Member.of(facts_of(chain)), Member.of(facts_of(unknown))]
+    sent = compared(members, PageState.from_query("?join=together"), None)
+    assert sent["note"] == "Nothing is added up: there are no numbers of SPY."
+    assert "panels" not in sent
 
 
 def test_a_member_without_a_chain_says_why(facts: Facts) -> None:
