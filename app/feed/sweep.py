@@ -29,7 +29,7 @@ from app.feed.windows import FIRST_CONTRACTS, TARGET_CONTRACTS, Window, cut
 from app.market.book import Book
 from app.market.calendar import exchange_day, from_ms
 from app.market.symbols import INDICES
-from app.schwab.chains import parse_chain_json
+from app.schwab.chains import is_cut, parse_chain_json
 from app.schwab.rest import Rest
 
 log = logging.getLogger(__name__)
@@ -211,6 +211,8 @@ class Sweeper:
         with self._journal.turn():
             self._journal.listed(symbol, kept, self._now_ms())
             swept.book.keep_expiries(kept)
+        if swept.ready:  # else the first window tells
+            swept.book.missing_expiries = swept.missing
         return True
 
     def _near_first(self, swept: Swept) -> list[Window]:
@@ -252,21 +254,28 @@ class Sweeper:
 
     def _read_window(self, swept: Swept, window: Window) -> None:
         """One window: asked for, cut in two where it is too big, merged into the book."""
-        symbol = swept.book.symbol
+        document = self._whole(swept.book.symbol, window)
+        if document is not None:
+            self._merge(swept, window, document)
+        elif halves := window.halves():
+            for half in halves:
+                self._read(swept, half)
+        else:
+            self._merge(swept, window, self._by_side(swept.book.symbol, window))
+
+    def _whole(self, symbol: str, window: Window) -> dict[str, Any] | None:
+        """The window's document; None where it is too big for one answer, or comes cut short."""
         try:
             document = self._ask(symbol, window)
         except ResponseTooBig:
-            halves = window.halves()
-            if halves is None:
-                document = self._ask(symbol, window, "CALL") | {
-                    "putExpDateMap": self._ask(symbol, window, "PUT").get("putExpDateMap")
-                }
-                self._merge(swept, window, document)
-                return
-            for half in halves:
-                self._read(swept, half)
-            return
-        self._merge(swept, window, document)
+            return None
+        return None if is_cut(document) else document
+
+    def _by_side(self, symbol: str, window: Window) -> dict[str, Any]:
+        """A single date's document, its calls and its puts asked for apart."""
+        calls, puts = (self._ask(symbol, window, side) for side in ("CALL", "PUT"))
+        cut = is_cut(calls) or is_cut(puts)
+        return calls | {"putExpDateMap": puts.get("putExpDateMap"), "isChainTruncated": cut}
 
     def _ask(self, symbol: str, window: Window, side: str = "ALL") -> dict[str, Any]:
         """The window's document. "Too many requests" is waited out once; every other failure ends the round."""
@@ -289,14 +298,13 @@ class Sweeper:
             self._board.trouble(f"sweep:{swept.book.symbol}", error, about=swept.book.symbol)
             return
         finally:
-            if document.get("isChainTruncated") is True:
-                rejected["truncated"] += 1
             self._board.reject({f"chain_{reason}": count for reason, count in rejected.items()})
         unsettled = replace(chain.take(chain.contracts.settle_ms > now_ms), rejected=dict(rejected))
         with self._journal.turn():
             self._journal.chain(swept.book.symbol, window.first, window.last, document, now_ms)
             swept.book.merge(unsettled, window.first, window.last)
-        swept.read(window.dates, now_ms)
+        if not is_cut(document):
+            swept.read(window.dates, now_ms)
         swept.book.missing_expiries = swept.missing
 
     # --- waiting ----------------------------------------------------------------------------------

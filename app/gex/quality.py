@@ -125,6 +125,7 @@ def _warnings(
             surface.chain.missing_expiries > 0,
             f"{surface.chain.missing_expiries} {_UNREAD}",
         ),
+        ("truncated" in surface.chain.rejected, "The source cut the chain short: the totals are not whole."),
         (math.isnan(surface.spot), "The underlying's price is unknown: nothing can be computed."),
         (len(surface.chain) > 0 and not live, "Every chosen contract has settled or none is chosen."),
         (surface.rate_source == "none", "No interest rate is known: 0 was used."),

@@ -102,7 +102,8 @@ class Book:
         """Take in the contracts that expire from `first` to `last`, as read just now.
 
         Streamed rows keep their quotes, which are newer, unless the swept quote shows that the stream missed something.
-        Listed contracts of that window that two sweeps in a row did not name are dropped.
+        Listed contracts of that window that two sweeps in a row did not name are dropped. A window that was cut short
+        (`rejected` counts it as truncated) names only a part, so of what it doesn't name nothing follows.
         """
         with self._lock:
             self._take_header(window)
@@ -110,7 +111,8 @@ class Book:
             names = window.contracts.symbol.astype(str).tolist()
             rows = np.array([self._index.get(name, -1) for name in names], np.int64)
             known = rows >= 0
-            vanished = self._note_absent(rows[known], first, last)
+            cut = "truncated" in window.rejected
+            vanished = 0 if cut else self._note_absent(rows[known], first, last)
             self._update(rows[known], window.quotes.take(known))
             added = int((~known).sum())
             gone = self._absent >= _ABSENCES

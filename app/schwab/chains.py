@@ -64,7 +64,8 @@ def parse_chain_json(
 
     Args:
         doc: the decoded JSON.
-        rejected: counts what was left out, by reason: not_an_object, no_symbol, contradictory, duplicate.
+        rejected: counts what was left out, by reason: not_an_object, no_symbol, contradictory, duplicate; and truncated
+            where Schwab says that it cut the chain short, nobody knows by how much.
         as_of_ms: the instant described; by default the newest quote (or trade) of any contract, 0 where none has a time.
         source: who says this.
 
@@ -77,6 +78,8 @@ def parse_chain_json(
     wires = [rows[identity] for identity in identities]
     if rejected is not None:
         rejected.update(counts)
+        if is_cut(doc):
+            rejected["truncated"] += 1
     if counts and not rows:
         raise DataError("none of the chain's contracts can be read")
     contracts = _contracts(identities, wires)
@@ -98,6 +101,11 @@ def parse_chain_json(
         delayed=doc.get("isDelayed") is True,
         underlying=underlying,
     )
+
+
+def is_cut(doc: dict[str, Any]) -> bool:
+    """Whether Schwab says that this /chains document is a part of what was asked for."""
+    return doc.get("isChainTruncated") is True
 
 
 def number(value: Any) -> float:
