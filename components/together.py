@@ -73,7 +73,7 @@ def _is_whole(snapshot: Snapshot) -> bool:
 
 
 def together(members: Sequence[Member], crop: Crop | None) -> Parts | None:
-    """The sum on one price axis; None where they have no index in common, too few have a chain, or one's total is unknown."""
+    """The sum on one price axis; None without an index in common, with too few chains, or where one's total is unknown."""
     told = [one.snapshot for one in members if one.snapshot]
     if (
         not all(map(_is_whole, told))
