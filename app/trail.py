@@ -19,7 +19,8 @@ import orjson
 from app.cache.base import Store
 from app.errors import CacheError, HistoryError
 from app.gex.params import Params
-from app.gex.snapshot import Levels, Snapshot
+from app.gex.quality import comparable
+from app.gex.snapshot import Snapshot
 from app.history.reader import History
 
 _MINUTE_MS = 60_000
@@ -114,8 +115,8 @@ def _key(symbol: str, params: Params) -> str:
 
 
 def point(snapshot: Snapshot) -> Point:
-    """A snapshot's point. What is missing of a chain read in part would look like a change."""
-    levels = Levels() if snapshot.quality.missing_expiries else snapshot.levels
+    """A snapshot's point. What is missing of a chain would look like a change."""
+    levels = comparable(snapshot.levels, snapshot.quality)
     return Point(snapshot.as_of_ms, snapshot.spot, levels.flip, levels.net_gex)
 
 

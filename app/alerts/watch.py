@@ -36,6 +36,7 @@ from app.alerts.rules import (
     RuleSet,
 )
 from app.errors import CacheError, GexError
+from app.gex.quality import comparable
 from app.gex.snapshot import Snapshot
 from app.market.calendar import from_ms
 from app.market.chain import Chain
@@ -283,7 +284,7 @@ class Watch:
 
 def levels_of(snapshot: Snapshot, at_ms: int) -> Levels:
     """What the rules look at."""
-    levels = snapshot.levels
+    levels = comparable(snapshot.levels, snapshot.quality)
     return Levels(
         symbol=snapshot.symbol,
         at_ms=at_ms,

@@ -12,7 +12,7 @@ from app.gex import node_kernels, series_kernels
 from app.gex.exposure import Legs
 from app.gex.params import Params
 from app.gex.quotes import plain
-from app.gex.snapshot import QualityCounts
+from app.gex.snapshot import Levels, QualityCounts
 from app.gex.sums import REASONS, Sums
 from app.gex.surface import CARRY, FORWARD_SOURCES, RATE, Surface
 from app.gex.vols import OTHER_LEG, VOL_SOURCES
@@ -54,6 +54,22 @@ def quality_of(surface: Surface, params: Params, chosen: Bools, legs: Legs, sums
         rate_source=surface.rate_source,
         missing_expiries=surface.chain.missing_expiries,
     )
+
+
+def comparable(levels: Levels, quality: QualityCounts) -> Levels:
+    """The levels as far as they can be held against those of another time: what moves them must not be what is missing.
+
+    None are of a chain read in part; of one that is hardly quoted, as in the first moments of a session, only max pain is,
+    which needs no quote.
+    """
+    if quality.missing_expiries:
+        return Levels()
+    return Levels(max_pain=levels.max_pain) if hardly_quoted(quality.open_interest_coverage) else levels
+
+
+def hardly_quoted(coverage: float | None) -> bool:
+    """Whether so little of the open interest is in the sums that levels move because of what is missing."""
+    return coverage is not None and coverage < _LOW_COVERAGE
 
 
 def unread_in(warnings: Iterable[str]) -> int:
@@ -134,7 +150,7 @@ def _warnings(
         (adjusted > 0, "Adjusted contracts are included with their multiplier."),
         (coverage is None and used > 0, "No open interest is known."),
         (
-            coverage is not None and coverage < _LOW_COVERAGE,
+            hardly_quoted(coverage),
             f"Only {coverage or 0:.0%} of the open interest could be used.",
         ),
         (params.weight == "flow", "Flow tells purchases from sales, not opening from closing."),

@@ -23,6 +23,7 @@ from app.cache.base import Store
 from app.errors import HistoryError
 from app.gex.attribution import Attribution
 from app.gex.params import Params
+from app.gex.quality import hardly_quoted
 from app.history.changes import change_between
 from app.history.files import DayFolder, Folder
 from app.history.moment import Moment, moment_of, require_recorded
@@ -260,8 +261,11 @@ class History:
     def points(
         self, symbol: str, start_ms: int, end_ms: int
     ) -> list[tuple[int, float | None, float | None, float | None]]:
-        """as_of, spot, flip and net GEX of each minute of a short range; cheaper than `levels` for an hour of today."""
-        columns = ("minute", "seq", "bucket", "as_of", "epoch", "spot", "flip", "net_gex")
+        """as_of, spot, flip and net GEX of each minute of a short range; cheaper than `levels` for an hour of today.
+
+        Flip and net GEX are None where they can't be held against another minute's (`app.gex.quality.comparable`).
+        """
+        columns = ("minute", "seq", "bucket", "as_of", "epoch", *_POINT)
         found = []
         with _readable():
             for day in self._in_range(symbol, start_ms, end_ms):
@@ -269,11 +273,11 @@ class History:
                 as_of = table["as_of"].cast(pa.int64()).to_pylist()
                 rows = zip(
                     as_of,
-                    *(table[name].to_pylist() for name in columns[-3:]),
                     table["seq"].to_pylist(),
+                    *(table[name].to_pylist() for name in _POINT),
                     strict=True,
                 )
-                found += [row[:4] for row in rows if start_ms <= row[0] < end_ms and row[4] == 0]
+                found += [_point(at, *row) for at, seq, *row in rows if start_ms <= at < end_ms and seq == 0]
         return found
 
     def minutes(self, symbol: str, day: date) -> I64:
@@ -327,6 +331,23 @@ class History:
 
 
 # --- pure parts -----------------------------------------------------------------------------------
+
+_POINT = ("spot", "flip", "net_gex", "open_interest_coverage", "confidence")
+
+
+def _point(
+    at_ms: int,
+    spot: float | None,
+    flip: float | None,
+    net: float | None,
+    coverage: float | None,
+    confidence: float | None,
+) -> tuple[int, float | None, float | None, float | None]:
+    """One of `History.points`. Without a confidence dates were missing: rows of before have what the rest came to."""
+    if confidence is None or hardly_quoted(coverage):
+        return at_ms, spot, None, None
+    return at_ms, spot, flip, net
+
 
 _CHANGES = (
     "change_since",

@@ -16,7 +16,7 @@ from app.cache.base import Store
 from app.feed.observer import Listener, Seat, Sight
 from app.gex import Surface
 from app.gex.attribution import Attribution, attribute
-from app.gex.snapshot import Levels
+from app.gex.quality import comparable
 from app.history.files import Folder
 from app.history.row import START, Key, Origin, batch_of, day_of, heard_ms
 from app.history.tail import Tail
@@ -81,8 +81,7 @@ class Recorder(Listener):
         if not self._recordable(chain):
             return
         watch = self._watch(chain.symbol, sight.at_ms)
-        # levels of a part move as the rest is read: nothing crosses them
-        crossed = watch.look(Levels() if chain.missing_expiries else snapshot.levels, snapshot.spot)
+        crossed = watch.look(comparable(snapshot.levels, snapshot.quality), snapshot.spot)
         if slot_ms < watch.last.slot_ms or not (watch.due(slot_ms) or crossed):
             return
         key = Key(slot_ms, 0 if watch.due(slot_ms) else watch.last.seq + 1)

@@ -12,7 +12,16 @@ import pytest
 from app.alerts.alert import Alert, Delivery
 from app.alerts.ledger import Ledger
 from app.alerts.rulebook import RuleBook
-from app.alerts.rules import MOST_RULES, Crossing, FeedTrouble, Rule, RulesChanged, RuleSet, RulesRefused
+from app.alerts.rules import (
+    MOST_RULES,
+    Crossing,
+    FeedTrouble,
+    Move,
+    Rule,
+    RulesChanged,
+    RuleSet,
+    RulesRefused,
+)
 from app.alerts.watch import Watch
 from app.cache.memory import MemoryStore
 from app.errors import CacheError, GexError
@@ -64,6 +73,7 @@ class Bench:
         self.ledger = Ledger(store, "test")
         self.voice = Voice()
         self.now_ms = AS_OF_MS
+        self.quality = SNAPSHOT.quality
         if rules:
             self.book.change(lambda kept: kept.model_copy(update={"rules": list(rules)}))
         self.lead()
@@ -91,7 +101,7 @@ class Bench:
         if spot is not None:
             chain = replace(CHAIN, **({"spot": spot, "spot_ms": self.now_ms, "source": "schwab"} | of_chain))
             if self.watch.wants(chain, self.now_ms):
-                self.watch.seen(at(spot), chain, self.now_ms)
+                self.watch.seen(replace(at(spot), quality=self.quality), chain, self.now_ms)
 
     def fired(self) -> list[Alert]:
         return self.ledger.fired()
@@ -159,6 +169,25 @@ def test_a_stale_or_partial_chain_fires_nothing(
     assert bench.fired() == []
     bench.second(99)
     assert len(bench.fired()) == 1  # that was what it would have fired
+
+
+def test_a_flip_that_jumps_because_quotes_are_missing_fires_nothing(bench: Bench) -> None:
+    bench.second(101)
+    bench.quality = replace(SNAPSHOT.quality, open_interest_coverage=0.5)
+    bench.second(99)
+    assert bench.fired() == []
+    bench.quality = SNAPSHOT.quality
+    bench.second(99)
+    assert len(bench.fired()) == 1
+
+
+def test_spot_is_watched_whatever_is_quoted(tmp_path: Path) -> None:
+    rule = Move(id="m", symbol="*", level="spot", by=5.0, unit="points", minutes=5)
+    bench = Bench(tmp_path, LosingStore(), rule)
+    bench.quality = replace(SNAPSHOT.quality, open_interest_coverage=0.0)
+    bench.second(101)
+    bench.second(110)
+    assert [alert.kind for alert in bench.fired()] == ["move"]
 
 
 def test_a_take_over_repeats_nothing_and_loses_nothing(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -48,6 +49,9 @@ class Broker:
         self.failing: set[date] = set()
         self.lost = ""  # the side of which cut answers lack everything
         self.asked: list[tuple[date, date, str]] = []
+
+    def was_asked(self, question: tuple[date, date, str], times: int) -> bool:
+        return self.asked.count(question) >= times
 
     def markets(self) -> dict[str, Any]:
         return {}
@@ -99,7 +103,7 @@ def broker() -> Broker:
 
 
 def test_an_answer_that_is_cut_short_is_asked_for_in_parts(broker: Broker) -> None:
-    broker.cut = lambda first, last, side: side == "ALL" and (first, last) != (DAYS[0], DAYS[0])
+    broker.cut = lambda first, last, side: side == "ALL" and not first == last == DAYS[0]
     with Sweep(broker) as sweep:
         eventually(lambda: len(sweep.book) == 6, 5, "every contract is read")
         eventually(lambda: not sweep.book.missing_expiries, 5)
@@ -108,7 +112,7 @@ def test_an_answer_that_is_cut_short_is_asked_for_in_parts(broker: Broker) -> No
 
 
 def test_a_date_that_stays_cut_short_is_missing(broker: Broker) -> None:
-    broker.cut = lambda first, last, side: last == DAYS[2] and side != "CALL"
+    broker.cut = lambda _first, last, side: last == DAYS[2] and side != "CALL"
     with Sweep(broker) as sweep:
         eventually(lambda: len(sweep.book) == 6, 5)
         eventually(lambda: sweep.book.missing_expiries == 1, 5, "what may be a part is not called whole")
@@ -120,12 +124,11 @@ def test_a_date_that_stays_cut_short_is_missing(broker: Broker) -> None:
 def test_what_an_answer_that_is_cut_short_does_not_name_is_not_gone(broker: Broker) -> None:
     with Sweep(broker) as sweep:
         eventually(lambda: len(sweep.book) == 6 and not sweep.book.missing_expiries, 5)
-        broker.cut = lambda first, last, side: last == DAYS[2]
+        broker.cut = lambda _first, last, _side: last == DAYS[2]
         broker.lost = "PUT"
-        for _ in range(3):
-            before = broker.asked.count((DAYS[2], DAYS[2], "PUT"))
+        for rounds in (1, 2, 3):
             sweep.now += 120
-            eventually(lambda: broker.asked.count((DAYS[2], DAYS[2], "PUT")) > before, 5)
+            eventually(partial(broker.was_asked, (DAYS[2], DAYS[2], "PUT"), rounds), 5)
         assert len(sweep.book) == 6
 
 

@@ -446,6 +446,27 @@ def test_the_trail_knows_minutes_that_nobody_looked_at(host: Host) -> None:
     assert len(Trail(host.store, host.history).note(long)) == 1
 
 
+def test_levels_that_jump_because_quotes_are_missing_cross_nothing_and_are_no_change(host: Host) -> None:
+    def unquoted(chain: Chain) -> Chain:  # as in a session's first moments
+        near = np.abs(chain.contracts.strike - SPOT) < 0.02 * SPOT
+        return requoted(
+            chain, **{side: np.where(near, getattr(chain.quotes, side), 0.0) for side in ("bid", "ask")}
+        )
+
+    before, hardly = (chain_at(START + minute * MINUTE) for minute in (0, 1))
+    host.see(before)
+    host.see(unquoted(hardly))
+    host.see(unquoted(chain_at(START + MINUTE + 5_000, spot=SPOT * 0.9)))
+    host.see(chain_at(START + 2 * MINUTE))
+    host.end()
+    points = Trail(host.store, host.history).note(expose(fit(chain_at(START + 3 * MINUTE))))
+    assert [point.net_gex is None for point in points] == [False, True, False, False]
+    assert [point.flip is None for point in points] == [False, True, False, False]
+    rows = host.history.levels("SPX", START, START + 9 * MINUTE, fields=["net_gex"], crossings=True)
+    assert rows["net_gex"].null_count == 0, "it is recorded with its coverage"
+    assert rows["crossed"].null_count == len(rows)
+
+
 def test_what_a_part_of_a_chain_had_is_no_change() -> None:
     trail = Trail(MemoryStore())
     trail.note(expose(fit(chain_at(START, missing_expiries=2))))
