@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.gex.attribution import attribute, scenario
 from app.gex.params import Params
-from app.gex.snapshot import BucketSummary, ExpirySummary, QualityCounts, Snapshot, StrikeTable
+from app.gex.snapshot import BucketSummary, ExpirySummary, Provenance, QualityCounts, Snapshot, StrikeTable
 from app.gex.surface import Surface
 from app.gex.tables import known_or_none
 from app.market.calendar import from_ms
@@ -37,6 +38,7 @@ def to_document(snapshot: Snapshot) -> GEXCalculation:
     return GEXCalculation(
         symbol=snapshot.symbol,
         spot=snapshot.spot,
+        **_provenance(snapshot.provenance),
         as_of=from_ms(snapshot.as_of_ms),
         convention=convention(params, snapshot.method),
         net_gex=levels.net_gex,
@@ -58,6 +60,15 @@ def to_document(snapshot: Snapshot) -> GEXCalculation:
         profile=_profile(snapshot),
         quality=_quality(snapshot.quality),
     )
+
+
+def _provenance(found: Provenance) -> dict[str, Any]:
+    return {
+        "spot_at": from_ms(found.spot_ms) if found.spot_ms else None,
+        "session": found.session,
+        "source": found.source,
+        "delayed": found.delayed,
+    }
 
 
 def convention(params: Params, method: str = "parity") -> ConventionModel:
@@ -143,6 +154,7 @@ def scenario_document(surface: Surface, params: Params, spot_shifts: F64, vol_sh
     return ScenarioGrid(
         symbol=surface.chain.symbol,
         spot=known_or_none(surface.spot),
+        **_provenance(Provenance.of(surface.chain)),
         as_of=from_ms(surface.chain.as_of_ms),
         convention=convention(params),
         spot_shifts=np.asarray(spot_shifts).tolist(),
@@ -157,6 +169,7 @@ def change_document(before: Surface, after: Surface, params: Params) -> GexChang
     return GexChange(
         symbol=after.chain.symbol,
         spot=known_or_none(after.spot),
+        **_provenance(Provenance.of(after.chain)),
         as_of=from_ms(after.chain.as_of_ms),
         convention=convention(params),
         since=from_ms(before.chain.as_of_ms),

@@ -280,7 +280,16 @@ class GexPart(Model):
 
     symbol: str
     spot: float | None
+    spot_at: datetime | None = Field(None, description="The market's own time of the spot")
     as_of: datetime
+    session: Literal["open", "closed", "unknown"] = Field(
+        "unknown",
+        description="Whether its market is open: of a closed one these are the last session's numbers",
+    )
+    source: Literal["schwab", "simulator", "file"] = Field(
+        "file", description="Who says this: a simulator's prices are made up"
+    )
+    delayed: bool = Field(False, description="Whether the vendor marks the quotes as delayed")
     convention: ConventionModel
     recorded: bool = Field(
         False, description="Whether this is what was recorded then, rather than the present"

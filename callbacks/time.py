@@ -79,8 +79,6 @@ class Past:
         moved = self._changes(moment.snapshot, state.params)
         return {
             **made,
-            "source": moment.source,
-            "delayed": moment.delayed,
             "changed": moved,
             "past": bar | {"at": moment.key.slot_ms},
             "etag": etag,

@@ -75,6 +75,8 @@ def times(snapshot: Snapshot) -> dict[str, Any]:
         "spot_at": None,
         "published": snapshot.as_of_ms,
         "session": "unknown",
+        "source": snapshot.provenance.source,
+        "delayed": snapshot.provenance.delayed,
         "missing": snapshot.quality.missing_expiries,
         "stale": False,
         "error": "",
@@ -123,8 +125,11 @@ def _greeks(facts: Facts, state: PageState, crop: Crop) -> Parts:
 def member_at(moment: Moment) -> Member:
     """One symbol of a comparison at a recorded minute."""
     snapshot, slot_ms = moment.snapshot, moment.key.slot_ms
-    card = {**times(snapshot), "source": moment.source, "delayed": moment.delayed}
-    card |= {"levels": levels_of(snapshot), "past": {"at": slot_ms, "day": exchange_day(slot_ms).isoformat()}}
+    card = {
+        **times(snapshot),
+        "levels": levels_of(snapshot),
+        "past": {"at": slot_ms, "day": exchange_day(slot_ms).isoformat()},
+    }
     return Member(snapshot.symbol, snapshot, card)
 
 

@@ -11,7 +11,11 @@ from app.api.past_examples import PAST_EXAMPLES
 _LEVELS: dict[str, Any] = {
     "symbol": "SPX",
     "spot": 6650.25,
+    "spot_at": "2026-11-20T18:42:06.912000Z",
     "as_of": "2026-11-20T18:42:07.250000Z",
+    "session": "open",
+    "source": "schwab",
+    "delayed": False,
     "convention": {"side": "naive", "weight": "oi", "unit": "per_1pct", "walls": "gross", "method": "parity"},
     "net_gex": -10400000000.0,
     "call_gex": 31200000000.0,
@@ -121,7 +125,8 @@ _CACHE = {
     "ages_s": {"SPX": 0.21},
 }
 
-_HEAD = {name: _LEVELS[name] for name in ("symbol", "spot", "as_of", "convention")}
+_HEAD_NAMES = ("symbol", "spot", "spot_at", "as_of", "session", "source", "delayed", "convention")
+_HEAD = {name: _LEVELS[name] for name in _HEAD_NAMES}
 _PROFILE = {"spot": [6600.0, 6650.0, 6700.0], "gex": [-19.1e9, -10.4e9, 2.6e9]}
 
 _OPTION = {

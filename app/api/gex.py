@@ -118,6 +118,7 @@ def provenance(loaded: Loaded) -> dict[str, str]:
     headers = {
         "X-Chain-Version": f"{version.epoch}.{version.number}",
         "X-Chain-Published-Ms": str(version.published_ms),
+        "X-Chain-Source": loaded.chain.source,
     }
     if loaded.stale:
         headers["X-Chain-Stale"] = "the cache can't be read; this is the last copy"

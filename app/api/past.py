@@ -257,7 +257,9 @@ def recorded(symbol: str, at_ms: int, params: Params) -> Recorded:
     if moment is None:
         raise nothing(symbol, f" at {datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}Z")
     tag = _digest("at", symbol, str(moment.key), str(moment.snapshot.as_of_ms), str(params))
-    return Recorded(moment.snapshot, tag, {"X-Recorded-At-Ms": str(moment.snapshot.as_of_ms)})
+    found = moment.snapshot
+    told = {"X-Recorded-At-Ms": str(found.as_of_ms), "X-Chain-Source": found.provenance.source}
+    return Recorded(found, tag, told)
 
 
 def nothing(symbol: str, when: str = "") -> ApiError:

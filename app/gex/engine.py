@@ -20,7 +20,7 @@ from app.gex.params import BucketName, Params
 from app.gex.profile import Bells, grid, nearest, root_near, roots
 from app.gex.quality import quality_of
 from app.gex.selection import BUCKETS, buckets, chosen_series
-from app.gex.snapshot import Levels, Snapshot, StrikeTable
+from app.gex.snapshot import Levels, Provenance, Snapshot, StrikeTable
 from app.gex.sums import Sums, add_up
 from app.gex.surface import Surface, fit
 from app.gex.tables import bucket_summaries, heatmap_of, known_or_none, strike_table, summaries
@@ -84,6 +84,7 @@ def expose(surface: Surface, params: Params | None = None, *, tables: bool = Tru
         profile_spot=spots,
         profile_gex=values,
         quality=quality_of(surface, params, series, legs, sums),
+        provenance=Provenance.of(surface.chain),
         buckets=together,
         profile_buckets=parts,
     )

@@ -17,7 +17,7 @@ from app.gex.exposure import SIGNS
 from app.gex.levels import absolute_gamma_strike, max_pain, walls
 from app.gex.params import Params
 from app.gex.profile import nearest
-from app.gex.snapshot import ExpirySummary, Levels, QualityCounts, Snapshot, StrikeTable
+from app.gex.snapshot import ExpirySummary, Levels, Provenance, QualityCounts, Snapshot, StrikeTable
 from app.gex.sums import totals
 from app.gex.tables import known_or_none
 from app.market.calendar import exchange_day
@@ -74,6 +74,7 @@ def perfiliev(chain: Chain, params: Params | None = None) -> Snapshot:
         profile_spot=spots,
         profile_gex=values,
         quality=_quality(used, quotes.open_interest.astype(np.float64)),
+        provenance=Provenance.of(chain),
         method="perfiliev",
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex.params import BucketName, Params
+from app.market.chain import Chain, Session, Source
 
 F64 = NDArray[np.float64]
 
@@ -162,6 +163,20 @@ class QualityCounts:
     missing_expiries: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Whose numbers these are, and how fresh: as of the same fields of the chain."""
+
+    source: Source = "file"
+    session: Session = "unknown"
+    delayed: bool = False
+    spot_ms: int = 0
+
+    @classmethod
+    def of(cls, chain: Chain) -> Provenance:
+        return cls(chain.source, chain.session, chain.delayed, chain.spot_ms)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Snapshot:
     """Everything that the page and the API show of one chain under one convention.
@@ -186,6 +201,7 @@ class Snapshot:
     profile_spot: F64
     profile_gex: F64
     quality: QualityCounts
+    provenance: Provenance
     method: str = "parity"
     buckets: tuple[BucketSummary, ...] = ()
     profile_buckets: dict[str, F64] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from app.gex.snapshot import (
     ExpirySummary,
     GreekTotals,
     Levels,
+    Provenance,
     QualityCounts,
     Snapshot,
     StrikeTable,
@@ -49,15 +50,12 @@ class Moment:
             of earlier versions. The profile's parts aren't recorded at all.
         crossed: levels that spot had just crossed.
         heard_ms: when a contract was heard last before it; None where unknown.
-        source: schwab, simulator, or file for what was imported.
     """
 
     key: Key
     snapshot: Snapshot
     crossed: tuple[str, ...]
     heard_ms: int | None
-    source: str
-    delayed: bool
 
 
 def require_recorded(params: Params) -> None:
@@ -90,8 +88,6 @@ def moment_of(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: 
         snapshot=snapshot,
         crossed=tuple(row["crossed"].split(",")) if row["crossed"] else (),
         heard_ms=to_ms(row["heard"]) if row["heard"] else None,
-        source=row["source"],
-        delayed=bool(row["delayed"]),
     )
 
 
@@ -113,6 +109,12 @@ def _naive(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: Par
         profile_spot=_profile_spot(row),
         profile_gex=_floats(row["profile_gex"]),
         quality=_quality(row),
+        provenance=Provenance(
+            row["source"],
+            row["session"],
+            bool(row["delayed"]),
+            to_ms(row["spot_at"]) if row["spot_at"] else 0,
+        ),
     )
 
 

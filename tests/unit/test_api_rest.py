@@ -5,6 +5,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,25 @@ def test_a_chain_read_in_part_says_so_and_takes_no_side(client: FlaskClient, sto
     assert found["quality"]["missing_expiries"] == 3
     assert "3 expiry dates have not been read yet" in found["quality"]["warnings"][0]
     assert (found["regime"], found["quality"]["confidence"]) == (None, None)
+
+
+@pytest.mark.parametrize("part", ["", "/levels", "/strikes", "/expiries", "/profile"])
+def test_whose_numbers_they_are_and_of_when_stands_beside_them(
+    client: FlaskClient, store: Store, part: str
+) -> None:
+    told = {"source": "simulator", "session": "closed", "delayed": True, "spot_ms": CHAIN.as_of_ms - 60_000}
+    store.publish(replace(CHAIN, **told), 1)
+
+    answer = client.get(f"/api/v1/gex/SPX{part}")
+    found = answer.get_json()
+
+    assert (found["source"], found["session"], found["delayed"]) == ("simulator", "closed", True)
+    at, as_of = (datetime.fromisoformat(found[name]) for name in ("spot_at", "as_of"))
+    assert as_of - at == timedelta(minutes=1)
+    assert answer.headers["X-Chain-Source"] == "simulator"
+    if part in ("/strikes", "/expiries"):
+        table = client.get(f"/api/v1/gex/SPX{part}", headers={"Accept": "text/csv"})
+        assert table.headers["X-Chain-Source"] == "simulator"
 
 
 @pytest.mark.parametrize("spelling", ["SPX", "spx", "$SPX", "%24SPX", "$spx"])

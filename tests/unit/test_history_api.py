@@ -97,6 +97,7 @@ def test_a_recorded_minute_answers_in_the_place_of_the_present(client: FlaskClie
 
     assert answer.status_code == 200
     assert body["recorded"] is True
+    assert (body["source"], body["session"]) == ("file", "open")  # as those chains say
     assert body["as_of"].startswith("2026-10-16T17:02")
     if "net_gex" in body:
         assert body["net_gex"] == pytest.approx(truth.levels.net_gex, rel=1e-12)
