@@ -12,7 +12,7 @@ import pyarrow as pa
 
 COLUMNS = (
     "day", "symbol", "as_of", "spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall", "absolute_gamma_strike",
-    "max_pain", "net_gex", "call_gex", "put_gex", "regime",
+    "max_pain", "net_gex", "call_gex", "put_gex", "regime", "source",
 )  # fmt: skip
 LABELS = {
     "flip": "Gamma flip",
@@ -47,19 +47,25 @@ def to_csv(rows: Iterable[dict[str, Any]]) -> str:
 def to_line(row: dict[str, Any]) -> str:
     """`SPX 2026-11-20: Gamma flip, 6685.2, Call wall, 6700`: the levels that are known, for indicators that take a text."""
     known = [f"{label}, {_price(row[name])}" for name, label in LABELS.items() if row[name] is not None]
-    return f"{row['symbol']} {row['day']}: {', '.join(known)}"
+    return f"{_title(row)}: {', '.join(known)}"
 
 
 def to_pine(row: dict[str, Any]) -> str:
     """A Pine script (version 6) that draws the levels: pasted into TradingView's editor as it is."""
     lines = [
         "//@version=6",
-        f'indicator("GEX levels {row["symbol"]} {row["day"]}", overlay = true)',
+        f'indicator("GEX levels {_title(row)}", overlay = true)',
     ]
     for name, label in LABELS.items():
         if row[name] is not None:
             lines.append(f'hline({_price(row[name])}, "{label}", {_COLOURS[name]})')
     return "\n".join(lines) + "\n"
+
+
+def _title(row: dict[str, Any]) -> str:
+    """Whose levels these are, and of which day; made-up ones are called so, for a chart elsewhere can't tell."""
+    made_up = " (simulated)" if row["source"] == "simulator" else ""
+    return f"{row['symbol']} {row['day']}{made_up}"
 
 
 def _row(symbol: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from app.market.calendar import from_ms
 
 DAY_MS = 86_400_000
 # Of the day's last row.
-CLOSING = tuple(name for name in LEVELS if name not in ("flips", "spot_at"))
+CLOSING = (*(name for name in LEVELS if name not in ("flips", "spot_at")), "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ def levels_query(
 def days_query(found: Sources) -> tuple[str, list[Any]]:
     """A row a day: how much of it there is, and its closing levels."""
     rows, arguments = _rows(found)
-    closing = ", ".join(f"arg_max({name}, minute) AS {name}" for name in CLOSING)
+    # plain arg_max passes over nulls: a flip that the last row lacks would be an earlier row's
+    closing = ", ".join(f"arg_max_null({name}, minute) AS {name}" for name in CLOSING)
     once = (
         f"SELECT * FROM ({rows}) WHERE bucket = 'all' AND seq = 0 "
         "QUALIFY row_number() OVER (PARTITION BY minute ORDER BY epoch DESC) = 1"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from flask.testing import FlaskClient
@@ -16,9 +18,11 @@ from flask.testing import FlaskClient
 from app.__main__ import main
 from app.gex import expose, fit
 from app.gex.params import Params
+from app.history.levels_file import rows_of, to_line, to_pine
+from app.history.reader import History
 from app.market.calendar import to_ms
 from app.settings import get_settings
-from tests.chains import AS_OF, SPOT, Listed, rounded, synthetic
+from tests.chains import AS_OF, SPOT, Listed, requoted, rounded, synthetic
 from tests.recorded import MINUTE, record
 from tests.unit.test_gex_command import csv_chain
 from tests.webserver import make_server
@@ -232,6 +236,33 @@ def test_the_file_for_other_platforms_holds_the_closing_levels(client: FlaskClie
     again = {"If-None-Match": table.headers["ETag"]}
     assert client.get("/api/v1/gex/SPX/levels/file", headers=again).status_code == 304
     assert client.get("/api/v1/gex/SPX/levels/file?format=line", headers=again).status_code == 200
+
+
+def test_a_level_that_the_last_row_lacks_is_not_an_earlier_one_s(tmp_path: Path) -> None:
+    last = chain_at(1)
+    calls = last.contracts.is_call
+    alone = requoted(
+        last, open_interest=np.where(calls, last.quotes.open_interest, 0.0)
+    )  # nothing changes sign
+    record(tmp_path, [chain_at(0), alone])
+    truths = [expose(fit(chain)).levels for chain in (chain_at(0), alone)]
+    assert truths[0].flip
+    assert truths[0].put_wall
+    assert (truths[1].flip, truths[1].put_wall) == (None, None)
+    (day,) = History(tmp_path / "history").days("SPX").to_pylist()
+    assert (day["spot"], day["call_wall"]) == (SPOT + 1, truths[1].call_wall)
+    assert (day["flip"], day["put_wall"]) == (None, None)
+
+
+@pytest.mark.parametrize("form", [to_line, to_pine])
+def test_made_up_levels_are_called_so_on_other_platforms(
+    tmp_path: Path, form: Callable[[dict[str, Any]], str]
+) -> None:
+    record(tmp_path, [replace(chain_at(0), source="simulator")])
+    (row,) = rows_of("SPX", History(tmp_path / "history").days("SPX"))
+    assert "SPX 2026-10-16 (simulated)" in form(row)
+    assert row["source"] == "simulator"
+    assert "simulated" not in form(row | {"source": "schwab"})
 
 
 def test_importing_a_file_twice_records_it_once(
