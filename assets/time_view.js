@@ -9,7 +9,8 @@
   const MOST_ROWS = 600;
   const LINES = ["spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall", "net"];
   const EMPTY = -32768;
-  const REGIME = (net) => (net > 0 ? "long gamma" : net < 0 ? "short gamma" : null);
+  const WORDS = { "long gamma": "dealers damp moves", "short gamma": "dealers amplify moves" };
+  const regimeOf = (net, { sided }) => (!sided ? null : net > 0 ? "long gamma" : net < 0 ? "short gamma" : null);
 
   /** An answer with what the tab holds of the same question added; null where the two don't belong together. */
   function received(answer, held) {
@@ -92,7 +93,7 @@
       const [low, high] = [number(flip_low[i]), number(flip_high[i])];
       answer.rows.push({
         minute: at[i], spot: number(spot[i]), flip: number(flip[i]), flip_low: low, flip_high: high,
-        call_wall: number(call_wall[i]), put_wall: number(put_wall[i]), net_gex: number(net[i]), regime: REGIME(net[i]),
+        call_wall: number(call_wall[i]), put_wall: number(put_wall[i]), net_gex: number(net[i]), regime: regimeOf(net[i], grid.time),
       });
     }
     return answer;
@@ -113,9 +114,9 @@
       id: "time", grid: [1, 4], right: 108, gap: 48, base: question(answer), look: answer.etag,
       panels: [
         { id: "strikes", title: time.title, below: "", at: [0, 0, 1, 3], x: "x", y: "y", legend: false },
-        { id: "net", title: `${time.below}: long gamma above 0, short gamma below`, below: "Time, ET", at: [0, 3, 1, 1], x: "x2", y: "y2", legend: false },
+        { id: "net", title: time.sided ? `${time.below}: long gamma above 0, short gamma below` : time.below, below: "Time, ET", at: [0, 3, 1, 1], x: "x2", y: "y2", legend: false },
       ],
-      data: [heat(grid, x), band(grid, x), ...levels(grid, x), ...net(x, sums)],
+      data: [heat(grid, x), band(grid, x), ...levels(grid, x), ...net(x, sums, time)],
       layout: {
         xaxis: { ...axis, showticklabels: false }, yaxis: { range: prices, tickformat: ",~f" },
         xaxis2: { ...axis, matches: "x" }, yaxis2: { range: grid.range, zeroline: true, tickformat: ",~r" },
@@ -236,15 +237,18 @@
   }
 
   /** Net exposure: an area for each sign, and a line that answers the pointer. */
-  function net(x, values) {
+  function net(x, values, time) {
     const place = common("net", "x2", "y2");
     const zero = values.map(() => 0);
     const line = stepped(x, values);
-    const words = line.y.map((value) => (value === null ? "" : value > 0 ? "long gamma (dealers damp moves)" : "short gamma (dealers amplify moves)"));
+    const words = line.y.map((value) => {
+      const regime = regimeOf(value, time);
+      return regime ? `, ${regime} (${WORDS[regime]})` : "";
+    });
     return [
       area(place, outline(x, zero, values.map((value) => Math.max(0, value))), "$positive"),
       area(place, outline(x, zero, values.map((value) => Math.min(0, value))), "$negative"),
-      { ...place, ...line, text: words, type: "scatter", mode: "lines", connectgaps: false, line: { color: "$text", width: 1 }, hovertemplate: "%{x} ET<br>%{y:+.3~g}, %{text}<extra></extra>" },
+      { ...place, ...line, text: words, type: "scatter", mode: "lines", connectgaps: false, line: { color: "$text", width: 1 }, hovertemplate: "%{x} ET<br>%{y:+.3~g}%{text}<extra></extra>" },
     ];
   }
 

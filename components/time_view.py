@@ -83,6 +83,7 @@ def whole(track: Track, day: date, params: Params) -> dict[str, Any]:
         **frame(day, track.minute_ms),
         "title": cell.title("Net GEX by strike over time", params.unit),
         "below": scale.title("Net GEX", params.unit),
+        "sided": params.side != "long",  # else dealers have no side, so there is no regime
         "divisor": scale.divisor,
         "cell": cell.divisor,
         "full": full or 1.0,

@@ -201,6 +201,16 @@ def test_another_question_is_answered_whole(tab: Tab) -> None:
     assert "time" in tab.sees("?view=time&side=inverted")
 
 
+@pytest.mark.skipif(not NODE, reason="needs node")
+def test_dealers_that_have_no_side_have_no_regime_over_time(tab: Tab) -> None:
+    naive, long = (laid([tab.sees(f"?view=time{choice}")]) for choice in ("", "&side=long"))
+    assert {row["regime"] for row in naive["rows"]} <= {"long gamma", "short gamma"}
+    assert {row["regime"] for row in long["rows"]} == {None}
+    assert all(row["net_gex"] > 0 for row in long["rows"])
+    assert "gamma above" in naive["below"]
+    assert "gamma above" not in long["below"]
+
+
 def laid(answers: list[dict[str, Any]]) -> dict[str, Any]:
     """What assets/time_view.js makes of these answers, one after the other."""
     names = ("format", "decode", "axis", "past", "time_view")
@@ -213,7 +223,7 @@ const {{ grid, rows }} = held;
 const strikes = Array.from({{ length: grid.rows }}, (_, i) => grid.strike[0] + i * grid.step);
 const plain = (values) => Array.from(values, (value) => (Number.isFinite(value) ? value : null));
 process.stdout.write(JSON.stringify({{ strikes, z: grid.z.map(plain), net: plain(grid.lines.net), rows,
-  begin: grid.time.begin, cell: grid.time.cell, data: held.plain.data.length }}));"""
+  below: held.plain.panels[1].title, begin: grid.time.begin, cell: grid.time.cell, data: held.plain.data.length }}));"""
     done = subprocess.run(
         [NODE or "node", "-e", script], input=json.dumps(answers), capture_output=True, text=True, timeout=60
     )
