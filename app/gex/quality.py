@@ -49,7 +49,7 @@ def quality_of(surface: Surface, params: Params, chosen: Bools, legs: Legs, sums
         confidence=_confidence(surface, coverage, legs),
         fallbacks=_fallbacks(series, sums),
         excluded=excluded,
-        warnings=tuple(_warnings(surface, params, series, coverage, used)),
+        warnings=tuple(_warnings(surface, params, series, coverage, told=_is_told(sums))),
         rate=surface.rate if surface.rate_source != "none" else None,
         rate_source=surface.rate_source,
         missing_expiries=surface.chain.missing_expiries,
@@ -126,12 +126,18 @@ def _confidence(surface: Surface, coverage: float | None, legs: Legs) -> float |
     return None if math.isnan(found) else min(max(found, 0.0), 1.0)
 
 
+def _is_told(sums: Sums) -> bool:
+    """Whether the open interest of any live chosen contract is known."""
+    return bool(np.isfinite(sums.strikes[:, 1]).any())
+
+
 def _warnings(
     surface: Surface,
     params: Params,
     series: tuple[int, int, int, int],
     coverage: float | None,
-    used: int,
+    *,
+    told: bool,
 ) -> list[str]:
     live, carried, by_rate, adjusted = series
     without = carried + by_rate
@@ -148,7 +154,8 @@ def _warnings(
         (surface.rate_source == "setting", "The interest rate is the configured one, not the market's."),
         (without > 0, f"{without} of {live} series have no parity forward."),
         (adjusted > 0, "Adjusted contracts are included with their multiplier."),
-        (coverage is None and used > 0, "No open interest is known."),
+        (live > 0 and not told, "No open interest is known."),
+        (coverage is None and told, "The open interest of every chosen contract is 0."),
         (
             hardly_quoted(coverage),
             f"Only {coverage or 0:.0%} of the open interest could be used.",

@@ -249,3 +249,17 @@ def test_a_dear_in_the_money_option_that_its_offered_twin_contradicts_tells_noth
     found = surface.vol_source[surface.layout.row_node[deep]]
     assert deep.sum() > 20
     assert not np.any(found == VOL_SOURCES.index("other_leg"))
+
+
+def test_unknown_open_interest_is_said_and_is_not_the_same_as_none() -> None:
+    chain, _ = chains.synthetic()
+    unknown, none = (
+        compute(chains.requoted(chain, open_interest=np.full(len(chain), value))) for value in (np.nan, 0.0)
+    )
+    assert (unknown.levels.net_gex, none.levels.net_gex) == (None, 0.0)
+    assert unknown.quality.warnings == ("No open interest is known.",)
+    assert none.quality.warnings == ("The open interest of every chosen contract is 0.",)
+    for snapshot in (unknown, none):
+        levels = snapshot.levels
+        assert (levels.flip, levels.call_wall, levels.put_wall, levels.max_pain) == (None,) * 4
+        assert (snapshot.regime, snapshot.quality.confidence) == (None, None)
