@@ -66,6 +66,9 @@
     return Array.from(first, (_, i) => Object.fromEntries(Object.keys(data).map((id) => [id, data[id][i]])));
   }
 
+  /** Exposures of the map are sent rounded for drawing (0.025 %): no more digits than are known. */
+  const rounded = (value) => Number(value.toPrecision(4));
+
   /** The heatmaps' cells as rows: every strike once, c0, c1, ... from the first panel to the last. */
   function cells({ panels, traces }) {
     const rows = new Map();
@@ -74,7 +77,7 @@
       const trace = gex.decode.trace(traces.find((one) => one.xaxis === panel.axis));
       trace.y.forEach((strike, i) => {
         const row = rows.get(strike) || rows.set(strike, { strike }).get(strike);
-        trace.z[i].forEach((value, k) => (row[`c${column + k}`] = value * panel.divisor));
+        trace.z[i].forEach((value, k) => (row[`c${column + k}`] = panel.contracts ? value : rounded(value * panel.divisor)));
       });
       column += panel.labels.length;
     }

@@ -17,7 +17,10 @@ def typed(values: ArrayLike) -> dict[str, Any]:
 
 
 def coarse(values: ArrayLike) -> dict[str, Any]:
-    """The same, rounded to 11 bits (0.025 %): for what is only drawn and named by three digits; gzip halves it."""
+    """The same, rounded to 11 bits (0.025 %): for what is only drawn and named by three digits; gzip halves it.
+
+    Never for a price, or for what a table lists.
+    """
     array = np.array(values, "<f4")
     array[~np.isfinite(array)] = np.nan
     bits = array.view(np.uint32)

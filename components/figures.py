@@ -148,7 +148,9 @@ def heatmap(
         "xaxis": axis,
         "yaxis": "y",
         "y": typed(strike),
-        "z": coarse(z / scale.divisor),
+        "z": coarse(z / scale.divisor)
+        if signed
+        else typed(z / scale.divisor),  # contracts are named one by one
         "zmin": -top if signed else 0,
         "zmax": top,
         "colorscale": colors,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.gex.snapshot import F64, Snapshot
 from components import figures
-from components.encode import coarse, typed
+from components.encode import typed
 from components.facts import Crop, Facts, Parts
 from components.state import PageState
 
@@ -48,7 +48,7 @@ def profile(facts: Facts, state: PageState, crop: Crop) -> Parts:
     columns += [_level(name, BUCKET_NAMES[name]) for name in buckets]
     listed = {"price": spot[near], "gex": snapshot.profile_gex[near]}
     listed |= {name: gex[near] for name, gex in buckets.items()}
-    return parts | {"columns": columns, "listed": {name: coarse(values) for name, values in listed.items()}}
+    return parts | {"columns": columns, "listed": {name: typed(values) for name, values in listed.items()}}
 
 
 def _level(id_: str, name: str, *, bar: bool = False) -> dict[str, Any]:

@@ -372,7 +372,7 @@ def _smile_table(shown: list[Drawn]) -> Parts:
     series = np.repeat(np.arange(len(kept)), [len(at) for _, at in kept])
 
     def column(values: Callable[[Smile], F64]) -> dict[str, Any]:
-        return coarse(np.concatenate([values(smile)[at] for smile, at in kept] or [np.empty(0)]))
+        return typed(np.concatenate([values(smile)[at] for smile, at in kept] or [np.empty(0)]))
 
     listed = {
         "expiry": {"words": [smile.expiry.isoformat() for smile, _ in kept], **typed(series)},

@@ -157,12 +157,30 @@ def test_contracts_have_no_sign_and_one_colour(facts: Facts) -> None:
     assert sent["panels"][0]["contracts"]
 
 
+def test_contracts_are_named_to_the_last_one(facts: Facts) -> None:
+    held = requoted(facts.chain, open_interest=np.full(len(facts.chain), 12_345.0))
+    sent = answer(facts_of(held), PageState(view="surface", measure="oi"))
+    cells = decoded(sent["traces"][0]["z"])
+    told = cells[np.isfinite(cells)]
+    assert len(told)
+    assert (told % 12_345 == 0).all()
+
+
+def test_the_table_of_the_profile_has_the_prices_that_were_computed(facts: Facts) -> None:
+    sent = answer(facts, PageState(view="profile"))
+    listed = {name: decoded(spec) for name, spec in sent["listed"].items()}
+    snapshot = facts.snapshot
+    near = np.searchsorted(snapshot.profile_spot, listed["price"] - 0.01)
+    np.testing.assert_allclose(listed["price"], snapshot.profile_spot[near], rtol=1e-6)
+    np.testing.assert_allclose(listed["gex"], snapshot.profile_gex[near], rtol=1e-6)
+
+
 def test_the_parts_of_the_profile_add_up_to_it(facts: Facts) -> None:
     sent = answer(facts, PageState(view="profile"))
     listed = {name: decoded(spec) for name, spec in sent["listed"].items()}
     parts = [values for name, values in listed.items() if name not in ("price", "gex")]
     assert len(parts) > 1
-    np.testing.assert_allclose(np.sum(parts, axis=0), listed["gex"], rtol=2e-3, atol=1e5)
+    np.testing.assert_allclose(np.sum(parts, axis=0), listed["gex"], rtol=1e-5, atol=1e3)
     assert [trace["name"] for trace in sent["traces"] if trace["meta"]["part"] == "bucket"] == sent["panels"][
         0
     ]["buckets"]
