@@ -18,6 +18,7 @@ from components.facts import Crop, Parts
 from components.panels import panel, smooth, within
 from components.state import PageState
 
+_ONE_INSTANT_MS = 180_000  # a chain is read again every minute
 _COUNTS = ("call_oi", "put_oi", "call_volume", "put_volume")
 
 
@@ -63,7 +64,18 @@ def _why_not(members: Sequence[Member]) -> str:
     if part:
         return f"Nothing is added up: {' and '.join(part)} {'is' if len(part) == 1 else 'are'} read in part."
     without = [one.symbol for one in members if one.snapshot is None or not _is_whole(one.snapshot)]
-    return f"Nothing is added up: there are no numbers of {', '.join(without)}."
+    if without:
+        return f"Nothing is added up: there are no numbers of {', '.join(without)}."
+    late = ", ".join(_late([one.snapshot for one in members if one.snapshot]))
+    return f"Nothing is added up: the numbers of {late} are older than the others'."
+
+
+def _late(told: Sequence[Snapshot]) -> list[str]:
+    """Who is so far behind the newest, while a market is open, that a sum would be of no one instant."""
+    if not any(one.provenance.session == "open" for one in told):
+        return []
+    newest = max(one.as_of_ms for one in told)
+    return [one.symbol for one in told if newest - one.as_of_ms > _ONE_INSTANT_MS]
 
 
 def _is_whole(snapshot: Snapshot) -> bool:
@@ -73,10 +85,11 @@ def _is_whole(snapshot: Snapshot) -> bool:
 
 
 def together(members: Sequence[Member], crop: Crop | None) -> Parts | None:
-    """The sum on one price axis; None without an index in common, with too few chains, or where one's total is unknown."""
+    """The sum on one price axis; None where there is nothing to add, or it would be of no one time, or in part unknown."""
     told = [one.snapshot for one in members if one.snapshot]
     if (
         not all(map(_is_whole, told))
+        or _late(told)
         or len(told) < 2
         or told[0].symbol != members[0].symbol
         or not related(one.symbol for one in told)

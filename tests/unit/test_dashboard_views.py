@@ -246,6 +246,16 @@ def test_what_is_read_in_part_is_added_to_nothing_and_takes_no_side(chain: Chain
     assert sent["summary"].endswith(", read in part.")
 
 
+@pytest.mark.parametrize(("session", "added"), [("open", False), ("closed", True)])
+def test_numbers_of_different_times_are_not_added_up(chain: Chain, session: Any, added: bool) -> None:
+    spx = Member.of(facts_of(replace(chain, session=session)))
+    later = replace(fund(chain, "SPY", 0.1), session=session, as_of_ms=chain.as_of_ms + 240_000)
+    sent = compared([spx, Member.of(facts_of(later))], PageState.from_query("?join=together"), None)
+    assert ("panels" in sent) is added
+    if not added:
+        assert sent["note"] == "Nothing is added up: the numbers of SPX are older than the others'."
+
+
 def test_a_member_of_which_no_total_is_known_is_not_left_out_of_a_sum_of_all(chain: Chain) -> None:
     unknown = requoted(fund(chain, "SPY", 0.1), open_interest=np.full(len(chain), np.nan))
     members = [Member.of(facts_of(chain)), Member.of(facts_of(unknown))]
