@@ -12,6 +12,7 @@
   // an open market's chain is read again every minute, whatever streams; frames may all be of other symbols
   const QUIET_CHAIN_MS = 90000;
   const OLD_CHAIN_MS = 180000;
+  const OF_SPOT = ["spot", "flip"]; // what an old price of the underlying puts in the wrong place
   const ALONE = ["spot", "expected_move"]; // what doesn't add up the whole chain
 
   const WORDS = {
@@ -106,12 +107,12 @@
     return verdict("live", frame, "Frames and heartbeats arrive.");
   }
 
-  /** The instant and state of one number. Spot has an instant of its own; the others are as old as the chain. */
+  /** The instant and state of one number. Spot has an instant of its own, and a flip is as old: where it is follows from spot. */
   function ofNumber(name, page, answer, now) {
-    const at = name === "spot" ? answer.spot_at || answer.as_of : answer.as_of;
+    const at = OF_SPOT.includes(name) ? Math.min(answer.spot_at || answer.as_of, answer.as_of) : answer.as_of;
     if (answer.missing && !ALONE.includes(name) && ["live", "delayed", "closed"].includes(page.state)) return { state: "partial", at };
     if (page.state !== "live") return { state: page.state, at };
-    return { state: name === "spot" && now - at > QUIET_SPOT_MS ? "delayed" : "live", at };
+    return { state: OF_SPOT.includes(name) && now - at > QUIET_SPOT_MS ? "delayed" : "live", at };
   }
 
   /** Of a page held still: its numbers are as old as the picture, whatever arrives. Trouble is still told as such. */

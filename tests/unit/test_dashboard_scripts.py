@@ -286,6 +286,13 @@ def test_what_adds_up_a_chain_of_which_dates_are_missing_is_not_live(
     assert found["state"] == state
 
 
+@pytest.mark.parametrize(("name", "state"), [("spot", "delayed"), ("flip", "delayed"), ("net_gex", "live")])
+def test_a_flip_found_from_an_old_spot_is_as_old(name: str, state: str) -> None:
+    answer = json.dumps({"as_of": NOW, "spot_at": NOW - 120_000})
+    found = js(f"gex.fresh.ofNumber('{name}', {{state: 'live'}}, {answer}, {NOW})", "fresh")
+    assert (found["state"], found["at"]) == (state, NOW - 120_000 if state == "delayed" else NOW)
+
+
 @pytest.mark.parametrize(
     ("answer", "claims"),
     [
