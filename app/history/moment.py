@@ -80,7 +80,7 @@ def moment_of(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: 
     require_recorded(params)
     naive = _naive(symbol, row, of_all, params)
     if naive.quality.missing_expiries:  # earlier rows have the levels of what was read
-        naive = read_in_part(naive)
+        naive, row = read_in_part(naive), {**row, "call_wall_net": None, "put_wall_net": None}
     snapshot = _turned(naive, row, params)
     snapshot = replace(snapshot, buckets=_buckets(snapshot))
     return Moment(

@@ -173,9 +173,11 @@ def test_a_row_of_before_parts_were_told_apart_claims_no_total_either(tmp_path: 
         rows.set_column(at, rows.schema.field(at), pa.array([said] * len(rows), rows.schema.field(at).type)),
         file,
     )
-    shown = Tab(tmp_path).sees("?at=2026-10-16T17:05Z")
-    assert shown["missing"] == 3
-    assert (shown["levels"]["net_gex"], shown["levels"]["flip"], shown["levels"]["regime"]) == (None,) * 3
+    for walls in ("gross", "net"):
+        shown = Tab(tmp_path).sees(f"?at=2026-10-16T17:05Z&walls={walls}")
+        assert shown["missing"] == 3
+        names = ("net_gex", "flip", "call_wall", "put_wall", "regime")
+        assert [shown["levels"][name] for name in names] == [None] * len(names)
 
 
 def test_a_guest_compares_with_no_symbol_that_is_not_shared(several: Tab) -> None:
