@@ -73,7 +73,7 @@
     if (answer.levels) {
       document.title = `${answer.symbol} recorded ${when(bar.past)}`;
       const summary = byId("summary");
-      summary.textContent = `Recorded ${when(bar.past)}, not live. ${answer.summary || summary.textContent}`;
+      summary.textContent = `Recorded ${when(bar.past)}, not live. ${summary.textContent}`;
     }
   }
 

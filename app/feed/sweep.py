@@ -114,11 +114,18 @@ class Sweeper:
         return any(swept.book.session == "open" for swept in self.swept.values())
 
     def tell_sessions(self) -> None:
-        """Tell the books whether their markets are open now, from the hours read last."""
+        """Tell the books whether their markets are open now, from the hours read last.
+
+        A market that opens is read again at once: what was read before it had no quotes, or old ones.
+        """
         now = from_ms(self._now_ms())
         for symbol, swept in self.swept.items():
             product = "IND" if symbol in INDICES else "EQO"
-            swept.book.set_session(session_at(self._hours, product, now))
+            session = session_at(self._hours, product, now)
+            opens = swept.book.session == "closed" and session == "open"
+            swept.book.set_session(session)
+            if opens:
+                self.kick()
 
     # --- one round --------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from app.feed.board import Board
 from app.feed.sweep import Sweeper
 from app.gex import compute
 from app.market.book import Book
-from app.market.calendar import to_ms
+from app.market.calendar import from_ms, to_ms
 from app.schwab.rest import Expiration, Rest
 from tests.support import eventually
 from tests.unit.test_schwab_chains import contract, document
@@ -47,6 +47,7 @@ class Broker:
         self.days = days
         self.cut: Callable[[date, date, str], bool] = lambda *_: False
         self.failing: set[date] = set()
+        self.hours: dict[str, Any] = {}
         self.lost = ""  # the side of which cut answers lack everything
         self.asked: list[tuple[date, date, str]] = []
 
@@ -54,7 +55,7 @@ class Broker:
         return self.asked.count(question) >= times
 
     def markets(self) -> dict[str, Any]:
-        return {}
+        return self.hours
 
     def expirations(self, symbol: str) -> list[Expiration]:
         assert symbol == "SPX"
@@ -143,3 +144,21 @@ def test_a_date_that_is_newly_listed_is_missing_until_it_is_read(broker: Broker)
         broker.failing = set()
         sweep.now += 120
         eventually(lambda: len(sweep.book) == 8 and not sweep.book.missing_expiries, 5)
+
+
+def test_what_was_read_before_the_opening_is_read_again_at_it(broker: Broker) -> None:
+    opening, closing = (from_ms(round((NOW_S + after) * 1000)).isoformat() for after in (100, 20_000))
+    hours = {"regularMarket": [{"start": opening, "end": closing}]}
+    broker.hours = {"option": {"IND": {"isOpen": True, "sessionHours": hours}}}
+    with Sweep(broker) as sweep:
+        eventually(lambda: not sweep.book.missing_expiries and len(sweep.book) == 6, 5)
+        sweep.sweeper.tell_sessions()
+        assert sweep.book.session == "closed"
+        first, asked = sweep.sweeper.swept["SPX"], len(broker.asked)
+        sweep.now += 61  # its turn again, and then at leisure
+        eventually(lambda: len(broker.asked) > asked and first.next_at > 300, 5)
+        asked = len(broker.asked)
+        sweep.now += 60
+        sweep.sweeper.tell_sessions()
+        assert sweep.book.session == "open"
+        eventually(lambda: len(broker.asked) > asked, 5, "the session's own quotes are wanted at once")
