@@ -9,7 +9,7 @@
   const DELAYED_MS = 11500; // no frame of any kind: a quiet stream has a heartbeat every ten seconds
   const STALE_MS = 30000;
   const QUIET_SPOT_MS = 60000;
-  // an open market's chain is read again every minute, whatever streams; frames may all be of other symbols
+  // an open market's chain is read again every minute, whatever streams; frames may all be of other symbols, or of spot
   const QUIET_CHAIN_MS = 90000;
   const OLD_CHAIN_MS = 180000;
   const OF_SPOT = ["spot", "flip"]; // what an old price of the underlying puts in the wrong place
@@ -99,10 +99,11 @@
   function byAge(ack, answer, now) {
     const frame = ack.feed.frame || answer.published;
     if (now - frame > STALE_MS) return verdict("stale", frame, "The stream is silent; it is being connected again.");
-    const old = now - answer.published;
-    if (old > OLD_CHAIN_MS) return verdict("stale", answer.published, "The feed brings nothing of this chain, whatever it brings of others.");
+    const heard = Math.min(answer.heard ?? answer.published, answer.published);
+    const old = now - heard;
+    if (old > OLD_CHAIN_MS) return verdict("stale", heard, "The feed brings no contract of this chain, whatever else it brings.");
     if (now - frame > DELAYED_MS) return verdict("delayed", frame, "No frame has come for a while.");
-    if (old > QUIET_CHAIN_MS) return verdict("delayed", answer.published, "Nothing of this chain has come for a while.");
+    if (old > QUIET_CHAIN_MS) return verdict("delayed", heard, "Nothing of this chain\u2019s contracts has come for a while.");
     if (answer.delayed) return verdict("delayed", answer.spot_at, "The vendor marks its quotes as delayed.");
     return verdict("live", frame, "Frames and heartbeats arrive.");
   }

@@ -19,6 +19,8 @@ def times(facts: Facts) -> dict[str, Any]:
         "as_of": chain.as_of_ms,
         "spot_at": chain.spot_ms or None,
         "published": facts.published_ms,
+        # on the publisher's clock, whichever the market's is
+        "heard": facts.published_ms - (chain.as_of_ms - chain.heard_ms) if chain.heard_ms else None,
         "session": chain.session,
         "source": chain.source,
         "delayed": chain.delayed,

@@ -18,7 +18,7 @@ from app.gex import Surface
 from app.gex.attribution import Attribution, attribute
 from app.gex.quality import comparable
 from app.history.files import Folder
-from app.history.row import START, Key, Origin, batch_of, day_of, heard_ms
+from app.history.row import START, Key, Origin, batch_of, day_of
 from app.history.tail import Tail
 from app.history.watch import Watch
 from app.history.writer import Limits, Writer
@@ -104,7 +104,7 @@ class Recorder(Listener):
         """Open, heard within the interval, and whole, unless it has been incomplete for long."""
         if not _trades(chain):
             return False
-        if heard_ms(chain) < chain.as_of_ms - self._every_ms:
+        if chain.heard_ms < chain.as_of_ms - self._every_ms:
             return False
         began_ms = chain.as_of_ms if self._began_ms is None else self._began_ms
         return not chain.missing_expiries or chain.as_of_ms - began_ms > _WHOLE_WITHIN_MS

@@ -93,18 +93,13 @@ def read_in_part(snapshot: Snapshot) -> Snapshot:
     )
 
 
-def heard_ms(chain: Chain) -> int:
-    """When anything of a chain's contracts was heard last; 0 when never."""
-    return int(chain.quotes.updated_ms.max(initial=0))
-
-
 def _row(chain: Chain, snapshot: Snapshot, origin: Origin) -> dict[str, Any]:
     row = {
         "minute": origin.key.slot_ms,
         "seq": origin.key.seq,
         "bucket": snapshot.params.bucket,
         "as_of": snapshot.as_of_ms,
-        "heard": heard_ms(chain) or None,
+        "heard": chain.heard_ms or None,
         "epoch": origin.epoch,
         "source": chain.source,
         "delayed": chain.delayed,

@@ -203,6 +203,11 @@ class Chain:
     def __len__(self) -> int:
         return len(self.contracts)
 
+    @cached_property
+    def heard_ms(self) -> int:
+        """When anything of a contract was heard last, on the clock of `as_of_ms`; 0 when never."""
+        return int(self.quotes.updated_ms.max(initial=0))
+
     def __repr__(self) -> str:
         return f"Chain({self.symbol}, {len(self)} contracts, spot {self.spot}, as of {self.as_of_ms})"
 

@@ -238,6 +238,11 @@ def test_a_chain_that_the_feed_brings_nothing_of_is_not_live_because_others_are(
     assert judged(ack(), **{"published": NOW - minutes * 60_000, **answer}) == state
 
 
+@pytest.mark.parametrize(("state", "minutes"), [("live", 1), ("delayed", 2), ("stale", 4)])
+def test_quotes_that_stand_while_spot_moves_are_not_live(state: str, minutes: int) -> None:
+    assert judged(ack(), heard=NOW - minutes * 60_000) == state
+
+
 def test_what_the_server_has_no_chain_of_any_more_is_not_live() -> None:
     assert judged(ack(waiting=True)) == "stale"
     assert judged(ack(waiting=True), session="closed") == "stale"

@@ -264,6 +264,15 @@ def test_a_member_of_which_no_total_is_known_is_not_left_out_of_a_sum_of_all(cha
     assert "panels" not in sent
 
 
+def test_how_long_nothing_was_heard_is_told_on_the_publisher_s_clock(chain: Chain) -> None:
+    updated = np.where(np.arange(len(chain)) == 3, chain.as_of_ms - 70_000, chain.as_of_ms - 500_000)
+    quiet = requoted(chain, updated_ms=updated)
+    facts = replace(facts_of(quiet), published_ms=9_000_000)
+    assert answer(facts, PageState())["heard"] == 9_000_000 - 70_000
+    never = requoted(chain, updated_ms=np.zeros(len(chain), np.int64))
+    assert answer(facts_of(never), PageState())["heard"] is None
+
+
 def test_a_member_without_a_chain_says_why(facts: Facts) -> None:
     sent = apart([Member.of(facts), Member("SPY", None, why="No option chain of it has been read yet.")])
     assert sent["beside"][1] == {"symbol": "SPY", "why": "No option chain of it has been read yet."}
