@@ -416,6 +416,7 @@ def test_on_a_phone_the_panels_stack_and_nothing_scrolls_sideways(page: Page) ->
 def test_no_number_of_one_symbol_stays_under_the_name_of_another(page: Page) -> None:
     page.open("/gex/SPX")
     page.shows("spot", f"{page.desk.chain.spot:,.2f}")
+    eventually(lambda: page.run("return Boolean(document.querySelector('#symbol-menu'))"), 10)
     page.run("document.querySelector('#symbol-menu').open = true")
     page.click("SPY")
     # SPY has no chain yet
