@@ -65,8 +65,12 @@ def demo_sign_in(settings: Settings, oauth: OAuth) -> Callable[[], None] | None:
 
 
 def _login_slot(settings: Settings, store: Store) -> Slot:
-    """The login lives where it outlasts a restart and every process sees it: the user's own Redis, else a file."""
-    if store.backend == "redis":
+    """The login lives where it outlasts a restart and every process sees it: the user's own Redis, else a file.
+
+    The simulator's ends with the simulator, as the cache beside it does; in a file, two demos on one DATA_DIR would take
+    each other's for it, and sign in again and again.
+    """
+    if store.backend == "redis" or settings.demo:
         return RedisSlot(store, "login")
     return FileSlot(Path(settings.data_dir) / "login")
 

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from app.services import build_services, demo_sign_in
+from tests.feeding import default_settings_at, signed_in
+from tests.simulation import simulator_in_a_thread
 from tests.webserver import StandInBroker, make_server
 
 pytestmark = pytest.mark.redis
@@ -33,3 +36,20 @@ def test_who_signed_in_to_the_simulator_is_nobody_at_schwab(tmp_path: Path, redi
 
     assert visitor.get(READ).status_code == 401
     assert _sign_in(real.test_client()) == 303
+
+
+def test_two_demos_on_one_folder_keep_a_login_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.schwab.oauth._RECHECK_S", -1.0)  # look at what is kept at every question
+    with simulator_in_a_thread() as one, simulator_in_a_thread() as other:
+        demos = [
+            build_services(
+                default_settings_at(base, tmp_path, force_demo=True, redis_url="memory://", data_dir=tmp_path)
+            )
+            for base in (one, other)
+        ]
+        for demo in demos:
+            sign_in = demo_sign_in(demo.settings, demo.oauth)
+            assert sign_in
+            sign_in()
+
+        assert [signed_in(demo.oauth) for demo in demos] == [True, True]
