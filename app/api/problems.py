@@ -95,12 +95,19 @@ def invalid_request(error: ValidationError) -> Response:
     invalid = [
         InvalidParameter(
             name=".".join(str(part) for part in item["loc"]) or "request",
-            reason=item["msg"].removeprefix("Value error, "),
+            reason=_reason(item["msg"], item["loc"]),
         )
         for item in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     said = "; ".join(f"{item.name}: {item.reason}" for item in invalid)
     return respond(ApiError(422, said, invalid=invalid, cure="See /api/docs for what is allowed."))
+
+
+def _reason(said: str, where: tuple[int | str, ...]) -> str:
+    """pydantic's words; where it was handed no document at all, what a body has to be."""
+    if not where and said.startswith("Input should be a valid dictionary"):
+        return "the body must be a JSON object, sent with Content-Type: application/json"
+    return said.removeprefix("Value error, ")
 
 
 def under_api(asked: Request) -> bool:

@@ -72,6 +72,7 @@ def _type(model: type[BaseModel], name: str) -> pa.DataType:
 
 
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
-    if values and isinstance(values[0], str) and kind != pa.string():  # dates and instants as JSON has them
+    known = next((value for value in values if value is not None), None)
+    if isinstance(known, str) and kind != pa.string():  # dates and instants as JSON has them
         return pa.array(values, pa.string()).cast(kind)
     return pa.array(values, kind)

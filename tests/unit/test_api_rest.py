@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from flask.testing import FlaskClient
@@ -20,6 +21,7 @@ from app.cache.base import Store
 from app.document import to_document
 from app.errors import CacheError
 from app.gex import Params, compute
+from app.market.calendar import from_ms
 from app.models import GEXCalculation
 from tests.chains import synthetic
 from tests.webserver import make_server
@@ -429,6 +431,12 @@ def test_a_body_that_cannot_be_read_is_malformed(own: FlaskClient, body: bytes) 
     )
 
 
+def test_a_body_without_its_content_type_is_told_what_it_lacks(own: FlaskClient) -> None:
+    answer = own.post("/api/v1/symbols", data=b'{"symbol": "AAPL"}', headers=_key(own, "manage"))
+
+    assert "Content-Type: application/json" in _problem(answer, 422)["detail"]
+
+
 def test_who_is_not_the_owner_changes_nothing(own: FlaskClient) -> None:
     reader = _key(own, "read")
     for headers, status in (({}, 401), (reader, 403)):
@@ -466,3 +474,16 @@ def test_arrow_knows_times_and_numbers_even_where_all_are_unknown(client: FlaskC
     assert schema.field("settles_at").type == schema.field("quote_at").type == pa.timestamp("ms", "UTC")
     assert schema.field("expiry").type == pa.date32()
     assert schema.field("last").type == pa.float64()
+
+
+def test_a_time_that_only_later_contracts_have_comes_as_arrow_too(client: FlaskClient, store: Store) -> None:
+    traded = np.zeros(len(CHAIN.quotes.trade_ms), np.int64)
+    traded[1] = CHAIN.as_of_ms
+    store.publish(replace(CHAIN, quotes=replace(CHAIN.quotes, trade_ms=traded)), 1)
+
+    answer = client.get(
+        "/api/v1/options/SPX?limit=3", headers={"Accept": "application/vnd.apache.arrow.stream"}
+    )
+
+    times = pa.ipc.open_stream(answer.data).read_all()["trade_at"].to_pylist()
+    assert times == [None, from_ms(CHAIN.as_of_ms), None]
