@@ -73,7 +73,9 @@ def _complete(operation: dict[str, Any], name: str) -> None:
     if name.endswith(_TABLES):
         content = responses.setdefault("200", {"description": "OK"}).setdefault("content", {})
         content["text/csv"] = {"schema": {"type": "string"}}
-        if not name.endswith("/file"):
+        if name.endswith("/file"):
+            content["text/plain"] = {"schema": {"type": "string"}}  # format=line and format=pine
+        else:
             content[ARROW] = {"schema": {"type": "string", "format": "binary"}}
     if _is_tagged(name) and SSE not in responses["200"]["content"]:
         responses["304"] = {"description": "Unchanged since the version in If-None-Match"}

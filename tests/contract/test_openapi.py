@@ -155,6 +155,14 @@ def test_readiness_fits_its_schema_when_something_is_missing(
     _fits(spec, _schema(spec, "/api/v1/health/ready", "503", "application/json"), answer.get_json())
 
 
+def test_the_files_of_levels_are_told_with_their_types(spec: dict[str, Any]) -> None:
+    (path,) = FILES
+
+    kinds = spec["paths"][path]["get"]["responses"]["200"]["content"].keys()
+
+    assert kinds == {"text/csv", "text/plain"}
+
+
 def test_swagger_ui_is_served_from_here(client: FlaskClient) -> None:
     page = client.get("/api/docs").text
 
