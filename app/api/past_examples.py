@@ -15,6 +15,7 @@ _DAY = {
     "minutes": 390,
     "first": "2026-11-20T14:30:00Z",
     "last": "2026-11-20T20:59:00Z",
+    "source": "schwab",
     "spot": 6650.25,
     "flip": 6685.2,
     "call_wall": 6700.0,

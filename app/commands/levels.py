@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--day",
-        type=date.fromisoformat,
+        type=_day,
         metavar="YYYY-MM-DD",
         help="this trading day alone; line and pine take the last one otherwise",
     )
@@ -47,3 +47,10 @@ def main(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(to_pine(rows[-1]) if args.format == "pine" else to_line(rows[-1]) + "\n")
     return 0
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day, such as 2026-11-20") from error

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--speed", type=_speed, default=1.0, metavar="N", help="so many times as fast, 1 unless given"
     )
     parser.add_argument(
-        "--from", dest="start", type=time.fromisoformat, metavar="HH:MM", help="begin at this time, New York"
+        "--from", dest="start", type=_time, metavar="HH:MM", help="begin at this time, New York"
     )
     parser.add_argument("--serve", type=int, metavar="PORT", help="only stand in for Schwab on this port")
     parser.add_argument("--callback-url", default="", help=argparse.SUPPRESS)
@@ -104,3 +104,10 @@ def _speed(text: str) -> float:
     if not 0.1 <= speed <= 100:
         raise argparse.ArgumentTypeError("a number from 0.1 to 100")
     return speed
+
+
+def _time(text: str) -> time:
+    try:
+        return time.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time of a day, such as 10:30") from error

@@ -128,7 +128,7 @@ class History:
     # --- levels -----------------------------------------------------------------------------------
 
     def days(self, symbol: str) -> pa.Table:
-        """The recorded trading days, ascending: `day`, `minutes` (rows), `first`, `last`, and the closing levels.
+        """The recorded trading days, ascending: `day`, `minutes` (rows), `first`, `last`, `source`, and the closing levels.
 
         Closing means the last row's; `open_spot`, `high_spot` and `low_spot` are over the day's rows.
         """

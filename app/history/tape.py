@@ -144,7 +144,12 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
                         raise HistoryError(f"{path.name} is no tape of this version.", cure=" ")
                     first = False
                     yield line
-    except (OSError, ValueError, zstd.ZstdError, AttributeError) as error:
+    except OSError as error:
+        raise HistoryError(
+            f"{path} can't be read: {(error.strerror or str(error)).lower()}.",
+            cure="Tapes are in DATA_DIR/tape, where TAPE=true has written one.",
+        ) from error
+    except (ValueError, zstd.ZstdError, AttributeError) as error:
         raise HistoryError(
             f"{path.name} can't be read as a tape: {error}", cure="Tapes end in .jsonl.zst."
         ) from error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,6 @@ from flask.testing import FlaskClient
 from app.__main__ import main
 from app.gex import expose, fit
 from app.gex.params import Params
-from app.history.levels_file import rows_of, to_line, to_pine
 from app.history.reader import History
 from app.market.calendar import to_ms
 from app.settings import get_settings
@@ -30,6 +29,7 @@ from tests.webserver import make_server
 START = to_ms(AS_OF)
 SERIES = (Listed("SPXW", AS_OF.date()), Listed("SPX", datetime(2026, 11, 20).date(), "A", 10.0))  # noqa: DTZ001
 ROWS = 7
+FORMS = ("csv", "line", "pine")
 ARROW = "application/vnd.apache.arrow.stream"
 
 
@@ -254,15 +254,15 @@ def test_a_level_that_the_last_row_lacks_is_not_an_earlier_one_s(tmp_path: Path)
     assert (day["flip"], day["put_wall"]) == (None, None)
 
 
-@pytest.mark.parametrize("form", [to_line, to_pine])
-def test_made_up_levels_are_called_so_on_other_platforms(
-    tmp_path: Path, form: Callable[[dict[str, Any]], str]
-) -> None:
+def test_levels_of_a_made_up_market_say_so(tmp_path: Path) -> None:
     record(tmp_path, [replace(chain_at(0), source="simulator")])
-    (row,) = rows_of("SPX", History(tmp_path / "history").days("SPX"))
-    assert "SPX 2026-10-16 (simulated)" in form(row)
+    with make_server(tmp_path, symbols="SPX").test_client() as client:
+        texts = {form: client.get(f"/api/v1/gex/SPX/levels/file?format={form}").text for form in FORMS}
+
+    (row,) = csv.DictReader(io.StringIO(texts["csv"]))
     assert row["source"] == "simulator"
-    assert "simulated" not in form(row | {"source": "schwab"})
+    assert texts["line"].startswith("SPX 2026-10-16 (simulated): ")
+    assert 'indicator("GEX levels SPX 2026-10-16 (simulated)"' in texts["pine"]
 
 
 def test_importing_a_file_twice_records_it_once(
@@ -286,4 +286,7 @@ def test_importing_a_file_twice_records_it_once(
     assert len(lines) == 2
     assert lines[1].startswith("2024-01-05,SPX,2024-01-05T20:00Z")
     assert main(["levels", "NDX"]) == 1
+    with pytest.raises(SystemExit):
+        main(["levels", "SPX", "--day", "yesterday"])
+    assert "no day, such as 2026-11-20" in capsys.readouterr().err
     get_settings.cache_clear()
