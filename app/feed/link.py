@@ -295,10 +295,9 @@ class Link:
     def _wait_for_person(self, error: SignInNeeded) -> float:
         self._board.keys_used = 0
         self._board.turn("signed_out")
+        if self._sign_in is not None:
+            with contextlib.suppress(GexError):
+                self._sign_in()
+                return 0.0
         self._board.trouble("login", error)
-        if self._sign_in is None:
-            return 1.0
-        with contextlib.suppress(GexError):
-            self._sign_in()
-            return 0.0
-        return _SIGN_IN_EVERY_S
+        return 1.0 if self._sign_in is None else _SIGN_IN_EVERY_S

@@ -152,7 +152,7 @@ class OAuth:
         with self._tokens.lock():
             self._tokens.save(token)
         self._remember(token)
-        log.info("signed in with Schwab")
+        log.info("signed in at %s", self.api_url)
         return token
 
     def sign_out(self) -> None:
