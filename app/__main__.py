@@ -34,7 +34,20 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors of ours become one line on stderr."""
-    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except GexError as error:
+        print(f"error: {error.line}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader of our output has left, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(args: list[str]) -> int:
     if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
         args.insert(0, "run")
     parser = Parser(prog="python -m app", description="Live gamma exposure.")
@@ -45,17 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         if args[0] == name:
             importlib.import_module(f"app.commands.{name}").add_arguments(command)
     options = parser.parse_args(args)
-    try:
-        return int(importlib.import_module(f"app.commands.{options.command}").main(options))
-    except GexError as error:
-        print(f"error: {error.line}", file=sys.stderr)  # noqa: T201
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # the reader of our output has left, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return int(importlib.import_module(f"app.commands.{options.command}").main(options))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ GRACE_S = 4
 _KEEPER_STOP_S = 3.0
 _KEEPER_START_S = 20.0
 _MOST_WORKERS = 4
+_PATIENCE_S = 4.0
+_PATIENCE = "Still starting: the first start compiles the engine, which takes a minute or two."
 # The feed computes in a thread beside the requests. Each of their calls to Redis gives the interpreter away, and would wait
 # five milliseconds, Python's default, to have it back.
 _SWITCH_S = 0.0005
@@ -76,6 +78,7 @@ class Hosting:
     def on_starting(self, server: Any) -> None:
         """Start the keeper, and compile and import what the first requests need: the workers inherit it."""
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked by app.commands.run
             refuse_open_door(self.settings, [str(bound) for bound in server.cfg.bind])
             if self.plan:
                 self._keeper = _start_keeper(self.plan)
@@ -337,7 +340,13 @@ def _warm_up() -> None:
 
     from app.gex import warm_up
 
-    warm_up()
+    before = signal.signal(signal.SIGALRM, lambda *_: _say(_PATIENCE))
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
+    try:
+        warm_up()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _free_port() -> int:

@@ -38,6 +38,8 @@ def main(args: argparse.Namespace) -> int:
         str(CONFIGURATION),
         "app.wsgi:server",
     ]
+    # Imports would answer a Ctrl-C with a traceback. It waits until the server's start can take it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.execv(sys.executable, command)  # noqa: S606 - the same process, so that signals and parent stay
 
 

@@ -127,6 +127,17 @@ def test_its_end_is_the_end_of_every_process(tmp_path: Path, signum: signal.Sign
             running.get("/api/v1/health/live")
 
 
+@pytest.mark.parametrize("words", ["Starting", "simulator ready"])
+def test_a_start_that_is_broken_off_leaves_nothing_and_shows_no_traceback(tmp_path: Path, words: str) -> None:
+    with started(tmp_path) as running:
+        eventually(lambda: words in running.log.read_text(), 60)
+        below = descendants(running.process.pid)
+        running.process.send_signal(signal.SIGINT)
+        running.process.wait(END_S)
+        ended(below)
+        assert "Traceback" not in running.log.read_text()
+
+
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     shell = ["sh", "-c", f"'{sys.executable}' -m app run --with-parent; true"]
     with started(tmp_path, command=shell) as running:
