@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from app.errors import GexError
@@ -30,6 +31,7 @@ def main(args: argparse.Namespace) -> int:
     """Import each; 1 when one of them could not be. Importing a file again changes nothing."""
     settings = get_settings()
     folder = Folder(history_folder(settings))
+    today = exchange_day(round(time.time() * 1000))
     failed, symbols = 0, set[str]()
     for path in args.files:
         try:
@@ -41,5 +43,10 @@ def main(args: argparse.Namespace) -> int:
         symbols.add(done.symbol)
         said = "recorded" if done.new else "recorded already"
         sys.stdout.write(f"{path.name}: {done.symbol} {from_ms(done.as_of_ms):%Y-%m-%d %H:%MZ}, {said}\n")
-    finish(folder, symbols, exchange_day(round(time.time() * 1000)))
+        if settings.history_days and done.day < today - timedelta(settings.history_days):
+            sys.stderr.write(
+                f"note: {done.day} is older than HISTORY_DAYS={settings.history_days}: the feed deletes it when it next "
+                "tidies up. HISTORY_DAYS=0 keeps it.\n"
+            )
+    finish(folder, symbols, today)
     return 1 if failed else 0

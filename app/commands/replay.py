@@ -43,6 +43,8 @@ def main(args: argparse.Namespace) -> int:
     stage = Stage(args.tape, tape_clock.start_ms)
     if args.serve is not None:
         return _serve(args, stage, tape_clock)
+    if stage.over:
+        raise SettingsError("the tape ends before that time", cure="Choose an earlier --from.")
     if not stage.symbols():
         raise SettingsError("there is no chain on this tape at that time", cure="Choose a later --from.")
     os.environ |= {

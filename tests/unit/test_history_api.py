@@ -276,7 +276,9 @@ def test_importing_a_file_twice_records_it_once(
     get_settings.cache_clear()
 
     assert main(["import", str(chain)]) == 0
-    assert "recorded already" not in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "recorded already" not in told.out
+    assert "2024-01-05 is older than HISTORY_DAYS=400" in told.err
     assert main(["import", str(chain), str(broken)]) == 1
     told = capsys.readouterr()
     assert "recorded already" in told.out
