@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -292,6 +294,14 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(
             ".env can't be read as text", cure="Write it in UTF-8, one NAME=value a line, readable for you."
         ) from error
+
+
+def misspelt(path: str = ".env") -> dict[str, str]:
+    """Names in the file that are no setting but look like one, with the setting that they look like."""
+    known = [name.upper() for name in Settings.model_fields]
+    given = {name.upper() for name in dotenv_values(path, encoding="utf-8")}
+    likely = {name: get_close_matches(name, known, 1, 0.85) for name in sorted(given.difference(known))}
+    return {name: found[0] for name, found in likely.items() if found}
 
 
 def _one_line(error: ValidationError) -> str:

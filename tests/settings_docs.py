@@ -15,6 +15,7 @@ HEAD = """\
 
 Each is an environment variable, or a line in a file `.env` in the working directory (`PORT=8051`). The environment wins.
 An empty value counts as unset. A wrong one ends the start with one line that names it.
+A name in `.env` that is almost a setting's is pointed out at the start.
 
 Secrets (marked *secret*) never appear in logs, pages or the API.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.errors import SettingsError
 from app.processes import die_with_parent
-from app.settings import Settings, get_settings
+from app.settings import Settings, get_settings, misspelt
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 
@@ -78,6 +78,8 @@ def announce(settings: Settings) -> None:
         "" if settings.feed_mode == "off" else "the feed",
         "the web server",
     ]
+    for wrong, right in misspelt().items():
+        sys.stdout.write(f"Note: .env has {wrong}, which is no setting. Is it {right}?\n")
     listed = [part for part in parts if part]
     sys.stdout.write(f"Starting {', '.join(listed[:-1])}{' and ' if listed[:-1] else ''}{listed[-1]}.\n")
     if simulated and not settings.force_demo:

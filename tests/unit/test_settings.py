@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import SettingsError
-from app.settings import load_settings
+from app.settings import load_settings, misspelt
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +76,15 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
 def test_secrets_do_not_show() -> None:
     shown = repr(load_settings(schwab_app_key="canary-key-1234", schwab_app_secret="canary-secret"))
     assert "canary" not in shown
+
+
+def test_names_that_are_almost_settings_are_found(tmp_path: Path) -> None:
+    place = tmp_path / ".env"
+    assert misspelt(str(place)) == {}
+
+    place.write_text("SCHWAB_APPKEY=k\nschwab_app_secret=s\nSymbol=SPX\nPORT=1\nNUMBA_CACHE_DIR=/tmp\n")
+
+    assert misspelt(str(place)) == {"SCHWAB_APPKEY": "SCHWAB_APP_KEY", "SYMBOL": "SYMBOLS"}
 
 
 def test_an_env_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
