@@ -125,6 +125,8 @@ def main(plan: Plan) -> int:
             time.sleep(_POLL_S)
             for child in kept:
                 child.tend()
+    except BrokenPipeError:  # whoever waits for the word has ended meanwhile
+        return 1
     except (CacheError, OSError) as error:
         log.error("%s %s", error, getattr(error, "cure", ""))
         return 1
