@@ -48,7 +48,9 @@ class Rules(Model):
     revision: int = Field(description="Send it back with a change")
     rules: list[Rule]
     webhooks: list[HookShown] = Field(default_factory=list, description="For the owner alone")
-    webhook_hosts: str = Field("", description="Where webhooks may go, for the owner alone")
+    webhook_hosts: str = Field(
+        "", description='Where webhooks may go, "none" where nowhere; empty for who isn\'t the owner'
+    )
 
 
 class RulesBody(BaseModel):
