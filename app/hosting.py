@@ -83,12 +83,12 @@ class Hosting:
             if self.plan:
                 self._keeper = _start_keeper(self.plan)
             _warm_up()
+            gc.collect()
+            gc.freeze()  # what was loaded stays shared: no collection in a worker touches, and so copies, its pages
         except GexError as error:
             sys.exit(f"error: {error.line}")
         except KeyboardInterrupt:  # before gunicorn's own loop, which would take it without a traceback
             sys.exit(130)
-        gc.collect()
-        gc.freeze()  # what was loaded stays shared: no collection in a worker touches, and so copies, its pages
 
     def when_ready(self, server: Any) -> None:
         """Say where the dashboard is, and from now on end with the keeper."""
