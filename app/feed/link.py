@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 _POLL_S = 0.25
 _DENIED_PAUSE_S = 60.0
 _DISPLACED_PAUSE_S = 30.0
-_SIGN_IN_EVERY_S = 3.0
+_LONG_PAUSE_S = 3.0  # from here on a new sign-in ends it
+_SIMULATOR_STARTS_S = 0.5  # between tries of the demo's own sign-in, which fails until the simulator listens
 _LATE_S = 5.0  # below this a gap is no reason for an extra sweep
 
 
@@ -252,7 +253,7 @@ class Link:
 
     def _rest_for(self, seconds: float) -> None:
         """Wait; a new sign-in ends the waiting at once."""
-        if seconds < _SIGN_IN_EVERY_S:
+        if seconds < _LONG_PAUSE_S:
             self._stop.wait(seconds)
             return
         signed_in_at = self._oauth.life().signed_in_at
@@ -300,4 +301,4 @@ class Link:
                 self._sign_in()
                 return 0.0
         self._board.trouble("login", error)
-        return 1.0 if self._sign_in is None else _SIGN_IN_EVERY_S
+        return 1.0 if self._sign_in is None else _SIMULATOR_STARTS_S
