@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from app.cache import Store
 from app.errors import GexError
 from app.feed.service import Feed
 from app.market.chain import Chain
-from app.models import SchwabConnection
+from app.models import FeedState, SchwabConnection
 from app.schwab.oauth import OAuth
 from app.schwab.tokens import TokenCipher, TokenStore
 from app.settings import Settings, load_settings
@@ -67,6 +68,12 @@ def settings_at(base: str, folder: Path, **changed: Any) -> Settings:
     """The same for a feed of one stock that works faster than it would for a user."""
     quick = {"symbols": "AAPL", "publish_interval_s": 0.1, "sweep_interval_s": 5, "rest_per_minute": 120}
     return default_settings_at(base, folder, **(quick | changed))
+
+
+def report(state: FeedState) -> bytes:
+    """A feed's account of itself as of now."""
+    now = datetime.now(UTC)
+    return SchwabConnection(state=state, since=now, source="simulator", heartbeat_at=now).json_bytes()
 
 
 class Running:

@@ -79,7 +79,7 @@ def install(
     history: History,
 ) -> None:
     """Add every resource to the server."""
-    known = Unchanged(store, watchlist.dropped)
+    known = Unchanged(store, watchlist.dropped, results.silence)
     attach(server.extensions, Context(settings, store, results, watchlist, history, known))
     problems.install(server)
     unchanged.install(server, known)

@@ -24,6 +24,7 @@ TAG = Tag(
 )
 
 _QUOTE = '"'
+_LAST_COPY = "the cache can't be read; this is the last copy"
 
 api = APIBlueprint("gex", __name__, url_prefix="/api/v1/gex", abp_tags=[TAG])
 
@@ -103,7 +104,11 @@ def of_chain(
     """
     headers = provenance(loaded) | dict(more or {})
     response = versioned(tag, build, headers)
-    context().unchanged.note(loaded, tag, labels(tag) | headers)
+    stale = _LAST_COPY if loaded.stale else context().results.silence()
+    if stale:
+        response.headers["X-Chain-Stale"] = stale
+    else:
+        context().unchanged.note(loaded, tag, labels(tag) | headers)
     return response
 
 
@@ -113,13 +118,10 @@ def tag_of(found: Result | Recorded, part: str) -> str:
 
 
 def provenance(loaded: Loaded) -> dict[str, str]:
-    """Headers that say which version of the chain this is, and whether the cache could be read for it."""
+    """Headers that say which version of the chain this is, and whose."""
     version = loaded.version
-    headers = {
+    return {
         "X-Chain-Version": f"{version.epoch}.{version.number}",
         "X-Chain-Published-Ms": str(version.published_ms),
         "X-Chain-Source": loaded.chain.source,
     }
-    if loaded.stale:
-        headers["X-Chain-Stale"] = "the cache can't be read; this is the last copy"
-    return headers

@@ -61,10 +61,10 @@ class LevelSource:
         self._results = results
 
     def mark(self, topic: Hashable) -> Hashable:
-        """The chain's version; what is wrong where it can't be read."""
+        """The chain's version, and whether it may get another; what is wrong where it can't be read."""
         symbol, _ = cast(Topic, topic)
         try:
-            return self._results.version(symbol)
+            return self._results.version(symbol), self._results.silence()
         except CacheError as error:
             return str(error)
 
@@ -82,6 +82,8 @@ class LevelSource:
             return _problem(f"There is no data for {symbol} yet.")
         if found.loaded.stale:
             return _problem(f"These levels are the last copy: {found.loaded.error}")
+        if silence := self._results.silence():
+            return _problem(f"Nothing new comes: {silence}.")
         key = event_id(found)
         return Event(key, message("levels", levels_body(found).plain, key))
 

@@ -40,11 +40,15 @@ class Unchanged:
     Args:
         store: where the versions are.
         dropped: what is followed no longer, and may still have a chain for a moment.
+        silence: why nothing new can come, which every answer then says itself; "" while it can.
     """
 
-    def __init__(self, store: Store, dropped: Callable[[], Collection[str]] = tuple) -> None:
+    def __init__(
+        self, store: Store, dropped: Callable[[], Collection[str]] = tuple, silence: Callable[[], str] = str
+    ) -> None:
         self._store = store
         self._dropped = dropped
+        self._silence = silence
         self._kept_s = 0.0 if store.backend == "memory" else _VERSION_KEPT_S
         self._answered: OrderedDict[Address, Answered] = OrderedDict()
         self._versions: dict[str, tuple[float, Version | None]] = {}
@@ -77,9 +81,11 @@ class Unchanged:
         return response
 
     def holds(self, known: Answered) -> bool:
-        """Whether the chain still has the version that this was answered from."""
+        """Whether the chain still has the version that this was answered from, and may get another."""
         try:
-            return known.symbol not in self._dropped() and self._version(known.symbol) == known.version
+            if known.symbol in self._dropped() or self._silence():
+                return False
+            return self._version(known.symbol) == known.version
         except CacheError:
             return False
 

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from app.cache.base import Loaded, Store, Version, wall_ms
 from app.cache.flask_cache import JsonCache
+from app.errors import CacheError
 from app.gex import Surface, expose, fit
 from app.gex.params import Params
 from app.gex.snapshot import Snapshot
@@ -30,6 +31,8 @@ _SNAPSHOTS_KEPT = 96
 _SURFACES_KEPT = 8
 _STATS = "stats"
 _STATS_LIFE_S = 1
+_SILENCE_KEPT_S = 1.0
+_OVER = {"signed_out": "the feed is signed out of Schwab", "stopped": "the feed has stopped"}
 
 T = TypeVar("T")
 
@@ -104,6 +107,7 @@ class Results:
         self._documents = JsonCache(store)
         self._snapshots: Latest[tuple[Snapshot, Surface]] = Latest(_SNAPSHOTS_KEPT)
         self.observe: Callable[[str, float], None] = _ignore
+        self._silence = float("-inf"), ""
 
     def get(self, symbol: str, params: Params | None = None) -> Result | None:
         """The picture of the newest chain; None when this symbol has none yet.
@@ -154,6 +158,17 @@ class Results:
         except ValidationError:
             return None  # written by another version of this program
         return _silent(status) or status
+
+    def silence(self) -> str:
+        """Why nothing new of any chain can come, at most a second old; "" while a feed reports, and where there is none."""
+        now = time.monotonic()
+        if now - self._silence[0] >= _SILENCE_KEPT_S:
+            words = self._silence[1]
+            with suppress(CacheError):  # whoever reads a chain hears of it
+                status = Results.connection(self)
+                words = _OVER.get(status.state, "") if status else ""
+            self._silence = now, words
+        return self._silence[1]
 
     def events(self, limit: int = 100) -> list[Event]:
         """The feed's last events, newest first. Raises CacheError."""

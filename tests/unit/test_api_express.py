@@ -10,7 +10,9 @@ from flask.testing import FlaskClient
 from app.access import throttle
 from app.api.context import context_of
 from app.cache.embedded import EmbeddedRedis
+from app.models import FeedState
 from tests.chains import synthetic
+from tests.feeding import report
 from tests.security.people import key, owner
 from tests.support import eventually
 from tests.webserver import StandInBroker, make_server
@@ -91,6 +93,21 @@ def test_an_underlying_that_was_dropped_is_gone_for_who_is_known_as_well(tmp_pat
     context_of(counted.server).watchlist.drop("SPX")
 
     assert counted.client.get(LEVELS, headers=script | {"If-None-Match": tag}).status_code == 404
+
+
+@pytest.mark.parametrize("state", ["stopped", "signed_out"])
+def test_while_the_feed_is_gone_every_answer_says_that_nothing_new_comes(
+    counted: Counted, state: FeedState
+) -> None:
+    tag = counted.client.get(LEVELS).headers["ETag"]
+    counted.store.put_status(report(state), 1)
+
+    eventually(lambda: "X-Chain-Stale" in counted.client.get(LEVELS).headers, 3)
+    for headers in ({}, {"If-None-Match": tag}):
+        assert "the feed" in counted.client.get(LEVELS, headers=headers).headers["X-Chain-Stale"]
+
+    counted.store.put_status(report("live"), 1)
+    eventually(lambda: "X-Chain-Stale" not in counted.client.get(LEVELS).headers, 3)
 
 
 @pytest.mark.redis

@@ -17,6 +17,7 @@ from app.access.account import gate
 from app.api.context import context
 from app.streams import Client, Event, Streams, message, take_over
 from tests.chains import synthetic
+from tests.feeding import report
 from tests.support import eventually
 from tests.webserver import make_server
 
@@ -91,6 +92,20 @@ def test_every_new_version_is_one_event_with_its_levels(site: Site) -> None:
     assert [orjson.loads(event["data"])["spot"] for event in (first, second)] == [5000.0, 5001.0]
     levels = site.server.test_client().get("/api/v1/gex/SPX/levels?side=inverted").get_json()
     assert orjson.loads(second["data"]) == levels
+
+
+def test_a_feed_that_is_gone_is_a_problem_until_it_is_back(site: Site) -> None:
+    with site.open() as answer:
+        heard = events(answer)
+        first = next(heard)
+        site.context.store.put_status(report("stopped"), 1)
+        told = next(heard)
+        site.context.store.put_status(report("live"), 1)
+        again = next(heard)
+
+    assert told["event"] == "problem"
+    assert orjson.loads(told["data"]) == {"status": 503, "detail": "Nothing new comes: the feed has stopped."}
+    assert again == first
 
 
 def test_who_comes_back_gets_only_what_is_new(site: Site) -> None:
