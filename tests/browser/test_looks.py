@@ -105,15 +105,17 @@ def test_every_views_name_is_in_sight_whatever_the_state_says(tab: Page, desk: D
             assert cut <= 0, f"{word} at {width} px leaves {cut} px out of sight"
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_no_view_has_a_barrier_that_axe_finds(tab: Page, desk: Desk, theme: str) -> None:
-    tab.add_init_script(f"localStorage.setItem('gex-theme', '{theme}')")
+def test_no_view_has_a_barrier_that_axe_finds(tab: Page, desk: Desk) -> None:
+    tab.add_init_script("localStorage.setItem('gex-theme', 'dark')")
     found: list[str] = []
     for view in VIEWS + PAST:
         opened(tab, desk, view)
-        assert tab.evaluate("() => gex.theme.tokens().card") == {"dark": "#121820", "light": "#ffffff"}[theme]
-        for violation in Axe().run(tab).response["violations"]:
-            targets = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
-            ours = [target for target in targets if not any(mark in target for mark in _UPSTREAM)]
-            found += [f"{view}: {violation['id']}: {target}" for target in ours]
+        for card, options in ("#121820", {}), ("#ffffff", {"runOnly": ["color-contrast"]}):
+            # the other theme differs in its colours alone
+            eventually(lambda card=card: tab.evaluate("() => gex.theme.tokens().card") == card, 10)
+            for violation in Axe().run(tab, options=options).response["violations"]:
+                targets = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
+                ours = [target for target in targets if not any(mark in target for mark in _UPSTREAM)]
+                found += [f"{view}, {card}: {violation['id']}: {target}" for target in ours]
+            tab.click("#theme")
     assert found == []

@@ -303,7 +303,7 @@ def test_a_date_that_schwab_keeps_failing_on_costs_only_itself(
 def test_one_that_keeps_failing_has_the_others_read_no_more_often(memory: Store, tmp_path: Path) -> None:
     with running_simulator("--symbols", "AAPL,MSFT", "--rate-limit", "0") as url:
         control = Control(url)
-        with running_feed(url, memory, tmp_path, symbols="AAPL,MSFT", sweep_interval_s=10) as feed:
+        with running_feed(url, memory, tmp_path, symbols="AAPL,MSFT", sweep_interval_s=6) as feed:
             feed.whole("AAPL")
             feed.whole("MSFT")
             control.fail(500, path="symbol=AAPL")
@@ -316,6 +316,6 @@ def test_one_that_keeps_failing_has_the_others_read_no_more_often(memory: Store,
                     read.append(at)
                 time.sleep(0.05)
             assert control.state()["statuses"]["500"] >= 3, "AAPL is tried in between"
-            assert min(b - a for a, b in itertools.pairwise(read)).total_seconds() > 8
+            assert min(b - a for a, b in itertools.pairwise(read)).total_seconds() > 4.8
             control.clear()
             eventually(lambda: feed.problem() == "", 40)

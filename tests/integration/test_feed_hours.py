@@ -106,7 +106,7 @@ def test_open_interest_is_read_again_right_after_the_mornings_refresh(
         clock = Clock(base)
         settings = settings_at(base, tmp_path, sweep_interval_s=3600)
         oauth = signed_in_at(base, tmp_path)
-        clock.set("2026-11-23T08:04:40-05:00")
+        clock.set("2026-11-23T08:04:45-05:00")
         feed = Feed(settings, memory, oauth, wall=clock)
         feed.start()
         try:

@@ -192,8 +192,8 @@ def test_memory_needs_no_redis_and_runs_one_worker(tmp_path: Path) -> None:
 
 
 def test_a_feed_of_its_own_publishes_to_the_web(tmp_path: Path) -> None:
-    with started(tmp_path, FEED_MODE="process", SYMBOLS="SPY") as running:
-        eventually(lambda: running.serves("/api/v1/gex/SPY"), 90)
+    with started(tmp_path, FEED_MODE="process", SYMBOLS="AAPL") as running:
+        eventually(lambda: running.serves("/api/v1/gex/AAPL"), 90)
         assert any("-m app feed" in name for name in names(descendants(running.process.pid)))
 
 
