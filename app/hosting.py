@@ -7,6 +7,7 @@ the feed in `post_worker_init`, never at import; the lease in the cache decides 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import logging
 import os
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,13 +80,14 @@ class Hosting:
     def on_starting(self, server: Any) -> None:
         """Start the keeper, and compile and import what the first requests need: the workers inherit it."""
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked by app.commands.run
-            refuse_open_door(self.settings, [str(bound) for bound in server.cfg.bind])
-            if self.plan:
-                self._keeper = _start_keeper(self.plan)
-            _warm_up()
-            gc.collect()
-            gc.freeze()  # what was loaded stays shared: no collection in a worker touches, and so copies, its pages
+            with breakable():
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked by app.commands.run
+                refuse_open_door(self.settings, [str(bound) for bound in server.cfg.bind])
+                if self.plan:
+                    self._keeper = _start_keeper(self.plan)
+                _warm_up()
+                gc.collect()
+                gc.freeze()  # what was loaded stays shared: no collection in a worker touches, and so copies, its pages
         except GexError as error:
             sys.exit(f"error: {error.line}")
         except KeyboardInterrupt:  # before gunicorn's own loop, which would take it without a traceback
@@ -332,6 +335,30 @@ def _start_keeper(plan: Plan) -> subprocess.Popen[bytes]:
             "what the dashboard needs beside it could not be started", cure="The reason is above."
         )
     return keeper
+
+
+@contextlib.contextmanager
+def breakable() -> Iterator[None]:
+    """Have a Ctrl-C break off what is done within, also one that falls into a finaliser, whose errors Python passes over."""
+    pressed: list[int] = []
+
+    def press(signum: int, _frame: object) -> None:
+        pressed.append(signum)
+        raise KeyboardInterrupt
+
+    def passed_over(what: sys.UnraisableHookArgs) -> None:
+        if what.exc_type is not KeyboardInterrupt:
+            sys.__unraisablehook__(what)
+
+    handler, hook = signal.signal(signal.SIGINT, press), sys.unraisablehook
+    sys.unraisablehook = passed_over
+    try:
+        yield
+        if pressed:
+            raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        sys.unraisablehook = hook
 
 
 def _warm_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 
@@ -184,3 +185,22 @@ def test_the_password_of_redis_is_a_secret_too() -> None:
 def test_an_error_is_printed_in_one_line() -> None:
     assert SettingsError("a is wrong", cure="Set b.").line == "a is wrong. Set b."
     assert SettingsError("a\n is wrong").line == "a is wrong"
+
+
+def test_a_ctrl_c_that_falls_into_a_finaliser_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    class Ends:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def work() -> None:
+        with hosting.breakable():
+            made = Ends()
+            del made
+            went_on.append("Python passes over what a finaliser raises")
+
+    went_on: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert went_on
+    assert "Traceback" not in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
