@@ -165,7 +165,7 @@ class Results:
         if now - self._silence[0] >= _SILENCE_KEPT_S:
             words = self._silence[1]
             with suppress(CacheError):  # whoever reads a chain hears of it
-                status = Results.connection(self)
+                status = Results.connection(self)  # the whole account, whoever asks: it is kept for all
                 words = _OVER.get(status.state, "") if status else ""
             self._silence = now, words
         return self._silence[1]
