@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import orjson
 from aiohttp import web
@@ -112,7 +112,7 @@ def create_app(options: Options, stage: Stage, clock: TapeClock) -> web.Applicat
         web.get(STREAM_PATH, player.handle),
     ])  # fmt: skip
 
-    async def playing(_: web.Application):  # type: ignore[no-untyped-def]
+    async def playing(_: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(player.play())
         yield
         task.cancel()
