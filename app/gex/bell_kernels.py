@@ -50,61 +50,8 @@ def held_terms(nodes: I64, lift: F64, mass: F64, x: F64, slope: F64, offset: F64
         slope[j], offset[j], height[j] = a, lift[j] * a + 0.5 * vol, mass[j] * a
 
 
-@kernel
-def replace_terms(
-    nodes: I64,
-    log_spot: float,
-    unit: float,
-    series: I64,
-    log_carry: F64,
-    discounted: F64,
-    log_strike: F64,
-    x: F64,
-    call_shares: F64,
-    put_shares: F64,
-    call: F64,
-    put: F64,
-    slope: F64,
-    offset: F64,
-    height: F64,
-    strike: I64,
-    by_call: F64,
-    by_put: F64,
-    change: F64,
-) -> float:
-    """Give these nodes the exposures and bells of their present x, carry and shares, and their strikes the difference.
-
-    Args:
-        nodes: shape (n,); x, shares, call to height: of all nodes, shape (m,); `series` and `strike` are their groups.
-        log_carry, discounted: ln(F/S) and D F / S of each series; NaN, like x, where unknown: such nodes add nothing.
-        unit: 0.01 S per 1 % move, 1 per point.
-        by_call, by_put: exposure by strike, shape (k,).
-        change: gets slope, offset and height of the new bells, then of the old ones with the sign turned, shape (3, 2 n).
-
-    Returns:
-        How much the sum of absolute exposures grows.
-    """
-    n, grown = nodes.size, 0.0
-    each, scale = np.empty(n), np.empty(n)
-    for j in range(n):
-        i, s = nodes[j], series[nodes[j]]
-        change[0, n + j], change[1, n + j], change[2, n + j] = slope[i], offset[i], -height[i]
-        change[0, j], change[1, j], scale[j] = x[i], log_carry[s] - log_strike[i], discounted[s]
-    _new_terms(log_spot, unit, change[0, :n], change[1, :n], scale, each)
-    for j in range(n):
-        i, k = nodes[j], strike[nodes[j]]
-        of_call, of_put = call_shares[i] * each[j], put_shares[i] * each[j]
-        grown += abs(of_call) - abs(call[i]) + abs(of_put) - abs(put[i])
-        by_call[k] += of_call - call[i]
-        by_put[k] += of_put - put[i]
-        call[i], put[i] = of_call, of_put
-        change[2, j] = 0.01 * (call_shares[i] + put_shares[i]) * scale[j]
-        slope[i], offset[i], height[i] = change[0, j], change[1, j], change[2, j]
-    return grown
-
-
 @inner
-def _new_terms(log_spot: float, unit: float, slope: F64, offset: F64, scale: F64, each: F64) -> None:
+def new_terms(log_spot: float, unit: float, slope: F64, offset: F64, scale: F64, each: F64) -> None:
     """From x, ln(F / S K) and D F / S of nodes, shape (n,), to their bells for one share, in place, and its exposure."""
     for j in range(each.size):
         good = slope[j] > 0.0 and scale[j] > 0.0
@@ -121,15 +68,16 @@ _WIDE = 26.0
 _BLOCK = 128
 # A sum of bells is smooth: of those wider than _COARSE points of a grid with 2, 4, 8 or 16 times the step, a polynomial
 # through 16 of its points is exact to 2e-13 of their height in between, so no level needs looking at but these.
-_STRIDES = 5
+STRIDES = 5
 _COARSE = 7.0
 _BEFORE, _AFTER = 7, 8
+PADDING = _BEFORE + _AFTER
 
 
 def _weights() -> F64:
     """Lagrange's polynomials of those 16 points, at sixteenths of the distance between the middle two, shape (16, 16)."""
     at = np.arange(_BEFORE + 1 + _AFTER)
-    places = _BEFORE + np.arange(1 << (_STRIDES - 1)) / (1 << (_STRIDES - 1))
+    places = _BEFORE + np.arange(1 << (STRIDES - 1)) / (1 << (STRIDES - 1))
     others = [at[at != i] for i in at]
     return np.stack(
         [np.prod((places[:, None] - o) / (i - o), axis=1) for i, o in zip(at, others, strict=True)], axis=1
@@ -147,10 +95,20 @@ def bell_grid(log_low: float, step: float, slope: F64, offset: F64, height: F64,
     multiplications a point. The wider it is the fewer points it needs. Narrow bells (near expiry) take their exps directly,
     at the few levels they reach.
     """
-    out[:] = 0.0
-    span = step * (out.size - 1)
+    points = np.zeros((STRIDES, out.size + PADDING))
+    add_points(log_low, step, slope, offset, height, points)
+    spread_points(points, out)
+
+
+@kernel
+def add_points(log_low: float, step: float, slope: F64, offset: F64, height: F64, points: F64) -> None:
+    """Add these bells, shape (n,) each, to what a grid's sum follows from by `spread_points`.
+
+    Row k of `points`, shape (5, levels + 15), holds the sum of those bells that every 2^k-th level tells of.
+    """
+    levels = points.shape[1] - PADDING
+    span = step * (levels - 1)
     g, r, q = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
-    points, used = np.zeros((_STRIDES, out.size + _BEFORE + _AFTER)), np.zeros(_STRIDES, np.bool_)
     for begin in range(0, slope.size, _BLOCK):
         # neighbours are strikes of one series, so much alike in width: a block goes by its narrowest
         a, c, h = (
@@ -168,7 +126,7 @@ def bell_grid(log_low: float, step: float, slope: F64, offset: F64, height: F64,
             for i in range(a.size):
                 first, width = a[i] * log_low + c[i], a[i] * span
                 if first <= REACH and first + width >= -REACH and width > _WIDE:
-                    _add_narrow(first, a[i] * step, h[i], out)
+                    _add_narrow(first, a[i] * step, h[i], points[0, :levels])
         if steepest == 0.0:
             continue
         finest = steepest * step * _COARSE
@@ -181,12 +139,19 @@ def bell_grid(log_low: float, step: float, slope: F64, offset: F64, height: F64,
             g[i] = (h[i] if wide else 0.0) * fast_exp(-0.5 * d * d)
             r[i] = fast_exp(-d * s - 0.5 * s * s)
             q[i] = fast_exp(-s * s)
-        size = (out.size - 1 >> k) + 1 + (_BEFORE + _AFTER if k > 0 else 0)
+        size = (levels - 1 >> k) + 1 + (PADDING if k > 0 else 0)
         _add_wide(g[: a.size], r[: a.size], q[: a.size], points[k, :size])
-        used[k] = True
-    out += points[0, : out.size]
-    for k in range(1, _STRIDES):
-        if used[k]:
+
+
+@kernel
+def spread_points(points: F64, out: F64) -> None:
+    """The sum at every level into `out`, shape (levels,), from the points of its bells."""
+    out[:] = points[0, : out.size]
+    for k in range(1, STRIDES):
+        used = False
+        for j in range(points.shape[1]):
+            used |= points[k, j] != 0.0
+        if used:
             _add_between(points[k], 1 << k, out)
 
 

@@ -19,17 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import bell_kernels, node_kernels, series_kernels
+from app.gex import node_kernels, update_kernels
+from app.gex.bell_kernels import PADDING, STRIDES
 from app.gex.exposure import counts_of, sign_of
 from app.gex.levels import absolute_gamma_strike, max_pain, walls
 from app.gex.params import Params
-from app.gex.profile import Bells, grid, nearest, roots
-from app.gex.quotes import count_by_node, plain, reread
+from app.gex.profile import LEVELS, Bells, grid, nearest, roots
+from app.gex.quotes import count_by_node
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels
 from app.gex.sums import totals
 from app.gex.surface import Surface, fit
-from app.gex.vols import price_nodes
+from app.gex.update_kernels import Listed, Prices, Sums
 from app.market.chain import Chain, Quotes
 
 F64 = NDArray[np.float64]
@@ -40,8 +41,6 @@ Bools = NDArray[np.bool_]
 _PRICES, _COUNTS = {"bid", "ask"}, {"open_interest", "volume", "flow"}
 # Sums are made afresh after this many updates: each leaves a rounding of 1e-16.
 _FRESH_AFTER = 2000
-# Above this share of changed nodes replacing costs more than adding up.
-_MANY = 0.5
 # A new grid is laid when spot has left the middle of the old one by this share.
 _GRID_DRIFT = 0.05
 
@@ -67,22 +66,12 @@ class Engine:
         quotes = Quotes(**{f.name: getattr(chain.quotes, f.name).copy() for f in fields(chain.quotes)})
         surface = fit(replace(chain, quotes=quotes), rate=rate, default_rate=default_rate)
         self._surface, self._quotes, self._spot = surface, quotes, surface.spot
-        layout = surface.layout
-        m = len(layout.strike)
-        self._chosen = chosen_series(surface, self._params)[layout.node_series]
-        self._forward, self._forward_source = surface.forward.copy(), surface.forward_source.copy()
-        self._parity, self._carry = np.full(len(layout.series), np.nan), surface.forward / surface.spot
-        self._x, self._source = surface.total_vol.copy(), surface.vol_source.copy()
-        # what quotes tell of x, and what may stand in: `fill` makes the rest of it
-        self._priced, self._vendor, self._limit = np.full((3, m), np.nan)
-        self._priced_source = np.zeros(m, np.int8)
-        self._gap, self._spread, self._shares = np.full(m, np.nan), np.full(m, np.nan), np.zeros((2, m))
-        self._requote(layout.nodes)
-        self._recount(layout.nodes)
+        self._chosen = chosen_series(surface, self._params)[surface.layout.node_series]
+        self._listed, self._prices, self._sums = _listed(surface), _prices(surface), _sums(surface)
+        self._recount(surface.layout.nodes)
         self._pain = self._max_pain()
-        self._reforward(layout.nodes)
-        self._reprice(layout.nodes)
-        self._fresh()
+        self._lay_grid()
+        self._follow(surface.layout.nodes)
 
     @property
     def surface(self) -> Surface:
@@ -93,10 +82,10 @@ class Engine:
         return replace(
             self._surface,
             chain=replace(self._surface.chain, spot=self._spot),
-            forward=self._forward.copy(),
-            forward_source=self._forward_source.copy(),
-            total_vol=self._x.copy(),
-            vol_source=self._source.copy(),
+            forward=self._prices.forward.copy(),
+            forward_source=self._prices.forward_source.copy(),
+            total_vol=self._prices.x.copy(),
+            vol_source=self._prices.source.copy(),
         )
 
     def update(self, rows: I64, **columns: Any) -> None:
@@ -110,18 +99,21 @@ class Engine:
         if "open_interest" in columns:
             self._pain = self._max_pain()
         if columns.keys().isdisjoint(_PRICES):
-            self._replace(nodes)
-            return
-        self._requote(nodes)
-        self._follow(nodes)
+            self._revalue(nodes)
+        else:
+            self._follow(nodes)
+        self._updates += 1
+        if self._updates >= _FRESH_AFTER:
+            self._fresh()
 
     def move(self, spot: float) -> None:
         """Set spot alone. The profile stands on absolute prices: it stays, unless spot has left its middle."""
-        self._spot, self._forward = spot, spot * self._carry
+        self._spot = spot
+        np.multiply(self._prices.carry, spot, out=self._prices.forward)
         if abs(spot / self._centre - 1.0) > _GRID_DRIFT:
             self._fresh()
         else:
-            self._set_terms(self._surface.layout.nodes)
+            self._gross = update_kernels.re_expose(spot, self._unit, self._listed.node_strike, self._sums)
 
     def anchor(self) -> None:
         """Give every series the forward of its prices at the present spot."""
@@ -129,18 +121,19 @@ class Engine:
 
     def strikes(self) -> tuple[F64, F64, F64]:
         """Strikes, call and put exposure of each, shape (k,) each."""
-        return self._surface.layout.strikes, self._call.copy(), self._put.copy()
+        return self._surface.layout.strikes, self._sums.by_call.copy(), self._sums.by_put.copy()
 
     def profile(self) -> tuple[F64, F64]:
         """The grid and G on it in the convention's unit."""
-        values = self._sums * self._grid
+        values = self._sums.levels * self._grid
         return self._grid, values if self._params.unit == "per_1pct" else values / (0.01 * self._grid)
 
     def levels(self) -> Levels:
         """All levels but the flip band and the greeks, which `expose(engine.surface)` gives."""
-        strike, call, put = self._surface.layout.strikes, self._call, self._put
+        strike, call, put = self._surface.layout.strikes, self._sums.by_call, self._sums.by_put
         calls, puts = float(call.sum()), float(put.sum())
-        flips = roots(Bells(*self._bells), self._grid, self._sums * self._grid)
+        bells = Bells(self._sums.slope, self._sums.offset, self._sums.height)
+        flips = roots(bells, self._grid, self._sums.levels * self._grid)
         call_wall, put_wall = walls(strike, call, put, self._params.walls)
         return Levels(
             flip=nearest(flips, self._spot),
@@ -157,22 +150,14 @@ class Engine:
 
     # --- what an update runs through ---
 
-    def _requote(self, nodes: I64) -> None:
-        """Quotes of these nodes anew."""
-        layout, call, put = self._surface.layout, self._surface.call, self._surface.put
-        reread(call, nodes, layout.call_row, self._quotes)
-        reread(put, nodes, layout.put_row, self._quotes)
-        node_kernels.pair_up(
-            nodes, call.bid, call.ask, call.mid, put.bid, put.ask, put.mid, self._gap, self._spread
-        )
-
     def _recount(self, nodes: I64) -> None:
         """Signed shares of these nodes anew."""
         layout = self._surface.layout
         for at, rows in enumerate((layout.call_row, layout.put_row)):
             shares = counts_of(self._params, rows[nodes], self._quotes) * layout.multiplier[nodes]
             known = self._chosen[nodes] & np.isfinite(shares)
-            self._shares[at, nodes] = sign_of(self._params, at) * np.where(known, shares, 0.0)
+            kept = (self._sums.call_shares, self._sums.put_shares)[at]
+            kept[nodes] = sign_of(self._params, at) * np.where(known, shares, 0.0)
 
     def _max_pain(self) -> float | None:
         """Max pain of what is held: it changes with open interest alone."""
@@ -189,79 +174,117 @@ class Engine:
 
     def _follow(self, nodes: I64) -> None:
         """Everything that follows from new quotes at these nodes."""
-        layout = self._surface.layout
-        moved, touched = self._reforward(nodes)
-        stale = np.empty(len(layout.strike), bool)
-        self._reprice(node_kernels.with_series(nodes, moved, layout.starts, stale))
-        series_kernels.refill(
-            np.flatnonzero(touched), layout.starts, layout.log_strike, self._vendor, self._limit, self._priced,
-            self._priced_source, self._x, self._source, stale,
-        )  # fmt: skip
-        self._replace(np.flatnonzero(stale))
+        self._gross += update_kernels.follow(
+            nodes,
+            self._spot,
+            self._surface.rate,
+            self._unit,
+            *self._levels,
+            self._listed,
+            self._prices,
+            self._sums,
+        )
 
-    def _reforward(self, nodes: I64) -> tuple[Bools, Bools]:
-        """Forwards and carries of these nodes' series anew, and of those that follow; which have moved, which to look at."""
-        s, layout = self._surface, self._surface.layout
-        return series_kernels.follow_forwards(
-            nodes, layout.node_series, layout.starts, layout.strike, self._gap, self._spread, s.years, s.alive,
-            layout.adjusted, s.discount, self._spot, s.rate, self._parity, self._forward, self._forward_source,
-            self._carry,
-        )  # fmt: skip
+    def _revalue(self, nodes: I64) -> None:
+        """Exposures and sums of these nodes anew."""
+        self._gross += update_kernels.revalue(
+            nodes, self._spot, self._unit, *self._levels, self._listed, self._prices, self._sums
+        )
 
-    def _reprice(self, nodes: I64) -> None:
-        """What quotes say of x at these nodes, and what may stand in, anew."""
-        s = self._surface
-        price_nodes(
-            nodes, s.layout, s.call, s.put, plain(s.chain.quotes.iv), (self._forward, s.discount, s.years),
-            (self._priced, self._priced_source, self._vendor, self._limit), warm=True,
-        )  # fmt: skip
-
-    # --- sums ---
+    @property
+    def _unit(self) -> float:
+        return 0.01 * self._spot if self._params.unit == "per_1pct" else 1.0
 
     def _fresh(self) -> None:
         """Every sum from nothing, on a grid around the present spot."""
-        layout = self._surface.layout
-        self._centre, self._since_fresh = self._spot, 0
+        self._lay_grid()
+        self._revalue(self._surface.layout.nodes)
+
+    def _lay_grid(self) -> None:
+        """A grid around the present spot, and sums of nothing."""
+        self._centre, self._updates, self._gross = self._spot, 0, 0.0
         self._grid = grid(self._centre)
-        self._legs, self._bells = np.zeros((2, len(self._x))), np.zeros((3, len(self._x)))
-        self._call, self._put = np.zeros((2, len(layout.strikes)))
-        self._gross = 0.0
-        self._set_terms(self._surface.layout.nodes)
-        self._sums = Bells(*self._bells).sums(self._grid)
+        low, high = math.log(self._grid[0]), math.log(self._grid[-1])
+        self._levels = low, (high - low) / (len(self._grid) - 1)
+        kept = self._sums
+        for array in (
+            kept.call,
+            kept.put,
+            kept.height,
+            kept.by_call,
+            kept.by_put,
+            kept.series_points,
+            kept.points,
+        ):
+            array.fill(0.0)
 
-    def _replace(self, nodes: I64) -> None:
-        """Take the old terms of these nodes out of the sums and the new ones in."""
-        self._since_fresh += 1
-        if self._since_fresh >= _FRESH_AFTER or len(nodes) > _MANY * len(self._x):
-            self._fresh()
-        else:
-            self._sums += Bells(*self._set_terms(nodes)).sums(self._grid)
 
-    def _set_terms(self, nodes: I64) -> F64:
-        """Exposures and bells of these nodes anew; returns the new bells, and the old ones with the sign turned."""
-        layout, unit = self._surface.layout, 0.01 * self._spot if self._params.unit == "per_1pct" else 1.0
-        change = np.empty((3, 2 * len(nodes)))
-        with np.errstate(all="ignore"):
-            log_carry = np.log(self._carry)
-        self._gross += bell_kernels.replace_terms(
-            nodes,
-            math.log(self._spot),
-            unit,
-            layout.node_series,
-            log_carry,
-            self._surface.discount * self._carry,
-            layout.log_strike,
-            self._x,
-            self._shares[0],
-            self._shares[1],
-            self._legs[0],
-            self._legs[1],
-            self._bells[0],
-            self._bells[1],
-            self._bells[2],
-            layout.node_strike,
-            self._call,
-            self._put,
-            change,
-        )
-        return change
+def _listed(surface: Surface) -> Listed:
+    layout, quotes = surface.layout, surface.chain.quotes
+    return Listed(
+        starts=layout.starts,
+        node_series=layout.node_series,
+        node_strike=layout.node_strike,
+        strike=layout.strike,
+        log_strike=layout.log_strike,
+        american=layout.american,
+        call_row=layout.call_row,
+        put_row=layout.put_row,
+        years=surface.years,
+        alive=surface.alive,
+        adjusted=layout.adjusted,
+        discount=surface.discount,
+        bids=quotes.bid,
+        asks=quotes.ask,
+        iv=quotes.iv,
+    )
+
+
+def _prices(surface: Surface) -> Prices:
+    """The surface's own, still to be told what quotes say."""
+    m, call, put = len(surface.total_vol), surface.call, surface.put
+    gap, spread, priced, vendor, limit = np.full((5, m), np.nan)
+    return Prices(
+        call_bid=call.bid,
+        call_ask=call.ask,
+        call_mid=call.mid,
+        call_offered=call.offered,
+        put_bid=put.bid,
+        put_ask=put.ask,
+        put_mid=put.mid,
+        put_offered=put.offered,
+        gap=gap,
+        spread=spread,
+        parity=np.full(len(surface.forward), np.nan),
+        forward=surface.forward.copy(),
+        forward_source=surface.forward_source.copy(),
+        carry=surface.forward / surface.spot,
+        priced=priced,
+        priced_source=np.zeros(m, np.int8),
+        vendor=vendor,
+        limit=limit,
+        x=surface.total_vol.copy(),
+        source=surface.vol_source.copy(),
+    )
+
+
+def _sums(surface: Surface) -> Sums:
+    """Of nothing yet."""
+    layout, points = surface.layout, np.zeros((STRIDES, LEVELS + PADDING))
+    call_shares, put_shares, call, put, slope, offset, height, top = np.zeros((8, len(layout.strike)))
+    by_call, by_put = np.zeros((2, len(layout.strikes)))
+    return Sums(
+        call_shares=call_shares,
+        put_shares=put_shares,
+        call=call,
+        put=put,
+        slope=slope,
+        offset=offset,
+        height=height,
+        top=top,
+        by_call=by_call,
+        by_put=by_put,
+        series_points=np.zeros((len(layout.series), *points.shape)),
+        points=points,
+        levels=np.zeros(LEVELS),
+    )

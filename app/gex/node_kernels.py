@@ -39,26 +39,22 @@ def _usable(low: float, high: float) -> tuple[float, float, float, float]:
 @kernel
 def nodes_of(rows: I64, row_node: I64, size: int) -> I64:
     """The nodes of these rows of the chain, ascending, each once; `size` is how many there are in all."""
-    among, out, n = np.zeros(size, np.bool_), np.empty(size, np.int64), 0
+    among = np.zeros(size, np.bool_)
     for j in range(rows.size):
         i = row_node[rows[j]]
         if i >= 0:
             among[i] = True
-    for i in range(size):
-        if among[i]:
-            out[n] = i
-            n += 1
-    return out[:n]
+    return marked(among)
 
 
 @kernel
-def with_series(nodes: I64, moved: Bools, starts: I64, stale: Bools) -> I64:
-    """These nodes and all of the series that have moved, shape (s,), ascending; marks them in `stale`, shape (m,)."""
-    for s in range(moved.size):
-        stale[starts[s] : starts[s + 1]] = moved[s]
-    for j in range(nodes.size):
-        stale[nodes[j]] = True
-    return np.flatnonzero(stale)
+def marked(marks: Bools) -> I64:
+    """Where the marks are, ascending."""
+    out, n = np.empty(marks.size, np.int64), 0
+    for i in range(marks.size):
+        out[n] = i  # written over by the next one unless it counts: quicker than asking
+        n += marks[i]
+    return out[:n]
 
 
 @kernel

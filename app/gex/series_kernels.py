@@ -99,7 +99,7 @@ def follow_forwards(
     forward: F64,
     source: I8,
     carry: F64,
-) -> tuple[Bools, Bools]:
+) -> Bools:
     """Forwards anew of the series that these nodes, shape (n,), are in, and of those that follow them, in place.
 
     Others that parity gives keep theirs.
@@ -109,7 +109,7 @@ def follow_forwards(
         parity, forward, source, carry: what parity says, F, whence, F/S; shape (s,), changed in place.
 
     Returns:
-        Which series have another forward, and which have that or are touched, shape (s,) each.
+        Which series have another forward, shape (s,).
     """
     n = years.size
     touched, wanted, kept, moved = (
@@ -129,10 +129,9 @@ def follow_forwards(
     for s in range(n):
         same = found[s] == forward[s] or (np.isnan(found[s]) and np.isnan(forward[s]))
         moved[s] = not kept[s] and not same
-        touched[s] = touched[s] or moved[s]
         carry[s] = carry[s] if kept[s] else found[s] / spot
         forward[s] = found[s]
-    return moved, touched
+    return moved
 
 
 @kernel
@@ -210,59 +209,39 @@ def fill(series: I64, starts: I64, log_strike: F64, vendor: F64, limit: F64, x: 
     known strikes, the outermost x up to `limit` where there is one (5). Shapes (m,); vendor and limit NaN where unknown.
     """
     for s in series:
-        lo, hi = starts[s], starts[s + 1]
-        first, last = -1, -1
-        for i in range(lo, hi):
-            if source[i] == 0:
+        start, end = starts[s], starts[s + 1]
+        hi = start
+        for lo in range(start, end):
+            if source[lo] != 0 or lo < hi:
                 continue
-            first = i if first < 0 else first
-            if last >= 0:
-                width = log_strike[i] - log_strike[last]
-                for j in range(last + 1, i):
-                    share = (log_strike[j] - log_strike[last]) / width if width > 0.0 else 0.5
-                    x[j] = x[last] + share * (x[i] - x[last])
-                    source[j] = 3
-            last = i
-        for i in range(lo, hi):
-            if source[i] != 0:
-                continue
-            if vendor[i] > 0.0:
-                x[i], source[i] = vendor[i], 4
-            elif first >= 0 and limit[i] > 0.0:
-                x[i], source[i] = min(x[first] if i < first else x[last], limit[i]), 5
+            hi = lo + 1
+            while hi < end and source[hi] == 0:
+                hi += 1
+            fill_run(lo, hi, start, end, log_strike, vendor, limit, x, source)
 
 
-@kernel
-def refill(
-    series: I64,
-    starts: I64,
-    log_strike: F64,
-    vendor: F64,
-    limit: F64,
-    priced: F64,
-    priced_source: I8,
-    x: F64,
-    source: I8,
-    changed: Bools,
+@inner
+def fill_run(
+    lo: int, hi: int, start: int, end: int, log_strike: F64, vendor: F64, limit: F64, x: F64, source: I8
 ) -> None:
-    """Fill these series anew from what quotes tell (priced, its source), and mark the nodes whose x has changed.
+    """The same of nodes lo to hi, of which no quote tells, while quotes tell of their neighbours if the series has any.
 
-    Shapes (m,); x, source and `changed` are changed in place. Other arguments as for `fill`.
+    The series goes from node `start` to before `end`.
     """
-    before = np.empty(0)
-    for at in range(series.size):
-        part = slice(starts[series[at]], starts[series[at] + 1])
-        now, old = x[part], before
-        if old.size < now.size:
-            before = np.empty(2 * now.size)
-            old = before
-        old[: now.size] = now
-        now[:] = priced[part]
-        source[part] = priced_source[part]
-        fill(series[at : at + 1], starts, log_strike, vendor, limit, x, source)
-        moved = changed[part]
-        for i in range(now.size):
-            moved[i] |= not (now[i] == old[i] or (np.isnan(now[i]) and np.isnan(old[i])))
+    if lo > start and hi < end:
+        left, right = lo - 1, hi
+        width = log_strike[right] - log_strike[left]
+        for i in range(lo, hi):
+            share = (log_strike[i] - log_strike[left]) / width if width > 0.0 else 0.5
+            x[i], source[i] = x[left] + share * (x[right] - x[left]), 3
+        return
+    outermost = x[lo - 1] if lo > start else (x[hi] if hi < end else np.nan)
+    for i in range(lo, hi):
+        x[i], source[i] = np.nan, 0
+        if vendor[i] > 0.0:
+            x[i], source[i] = vendor[i], 4
+        elif outermost > 0.0 and limit[i] > 0.0:
+            x[i], source[i] = min(outermost, limit[i]), 5
 
 
 @inline

@@ -124,24 +124,6 @@ def test_gaps_are_filled_between_neighbours_then_by_the_vendor_then_outwards() -
                 filled(i, base, log_strike[part], truth[part], vendor[part][i], limit[part][i]), nan_ok=True
             )
     assert np.array_equal(x[60:], np.where(known, truth, np.nan)[60:], equal_nan=True)
-    again, sources, changed = x.copy(), source.copy(), np.zeros(100, bool)
-    again[[3, 45]] = 0.5
-    priced = np.where(known, truth, np.nan)
-    series_kernels.refill(
-        np.array([0, 2]),
-        starts,
-        log_strike,
-        vendor,
-        limit,
-        priced,
-        known.astype(np.int8),
-        again,
-        sources,
-        changed,
-    )
-    np.testing.assert_array_equal(again, x)
-    np.testing.assert_array_equal(sources, source)
-    assert np.flatnonzero(changed).tolist() == [3, 45]
 
 
 def filled(

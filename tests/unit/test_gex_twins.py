@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gex import Params, bell_kernels, fit, node_kernels, rate_kernels, root_kernels, sum_kernels
+from app.gex import Params, fit, node_kernels, rate_kernels, root_kernels, sum_kernels
 from app.gex.black import otm_total_vol
 from app.gex.exposure import leg_exposures
 from app.gex.greeks import greeks
@@ -180,21 +180,6 @@ def test_some_nodes_quotes_are_those_of_all() -> None:
             assert np.all(found[1::2] == 7.0)
 
 
-def test_changed_rows_are_found_among_the_nodes_with_all_of_a_moved_series() -> None:
-    layout = fit(faulty()).layout
-    m = len(layout.strike)
-    rows = np.random.default_rng(4).integers(0, len(layout.row_node), 90)
-    row_node = layout.row_node.copy()
-    row_node[rows[:9]] = -1  # rows that can't be used
-    nodes = node_kernels.nodes_of(rows, row_node, m)
-    np.testing.assert_array_equal(nodes, np.unique(row_node[rows][row_node[rows] >= 0]))
-    moved, stale = np.arange(len(layout.series)) % 3 == 1, np.empty(m, bool)
-    found = node_kernels.with_series(nodes, moved, layout.starts, stale)
-    expected = moved[layout.node_series] | np.isin(layout.nodes, nodes)
-    np.testing.assert_array_equal(stale, expected)
-    np.testing.assert_array_equal(found, np.flatnonzero(expected))
-
-
 def test_sources_and_coverage_are_counted_as_in_numpy() -> None:
     surface, (call, put), live = exposed()
     counts = np.empty(6, np.int64)
@@ -235,42 +220,6 @@ def test_dealers_greeks_are_signed_shares_times_each_greek() -> None:
         lost |= (missing > 0) & (held == 0)
     dex = added.strike_greeks[0]
     np.testing.assert_allclose(dex, np.where(lost, np.nan, np.bincount(layout.node_strike, values[0], k)))
-
-
-def test_replaced_terms_are_those_of_the_new_volatilities() -> None:
-    rng = np.random.default_rng(8)
-    n, k, spot, unit = 60, 12, 5000.0, 50.0
-    series, strike_at = rng.integers(0, 3, n), rng.integers(0, k, n)
-    log_carry, discounted = rng.normal(0, 0.01, 3), rng.uniform(0.9, 1.0, 3)
-    log_strike, x = np.log(spot) + rng.normal(0, 0.1, n), rng.uniform(0.02, 0.3, n)
-    x[::7] = np.nan
-    shares = rng.normal(0, 1000, (2, n))
-    legs, bells, sums = np.zeros((2, n)), np.zeros((3, n)), np.zeros((2, k))
-
-    def replace(nodes: NDArray[np.int64]) -> tuple[float, F64]:
-        change = np.empty((3, 2 * len(nodes)))
-        grown = bell_kernels.replace_terms(
-            nodes, np.log(spot), unit, series, log_carry, discounted, log_strike, x, *shares, *legs, *bells, strike_at,
-            *sums, change,
-        )  # fmt: skip
-        return grown, change
-
-    gross, _ = replace(np.arange(n))
-    nodes = np.array([1, 5, 7, 20])
-    old = bells[:, nodes].copy()
-    x[nodes] *= 1.3
-    grown, change = replace(nodes)
-    known = np.isfinite(x)
-    d1 = (np.log(spot) + log_carry[series] - log_strike) / x + x / 2
-    scale = np.where(known, discounted[series] / np.sqrt(2 * np.pi) / x, 0.0)
-    each = unit * np.where(known, scale * np.exp(-(d1**2) / 2), 0.0)
-    np.testing.assert_allclose(legs, shares * each, rtol=1e-12)
-    for at in (0, 1):
-        np.testing.assert_allclose(sums[at], np.bincount(strike_at, legs[at], k), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(bells[2], 0.01 * shares.sum(axis=0) * scale, rtol=1e-12)
-    assert gross + grown == pytest.approx(np.abs(legs).sum())
-    np.testing.assert_array_equal(change[:, :4], bells[:, nodes])
-    np.testing.assert_array_equal(change[:, 4:], old * [[1], [1], [-1]])
 
 
 @pytest.mark.parametrize(

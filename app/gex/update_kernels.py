@@ -1,0 +1,332 @@
+"""The compiled way from rows that changed to the sums: each pass as of a whole chain, over the nodes that have to follow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gex.bell_kernels import add_points, new_terms, spread_points
+from app.gex.jit import inner, kernel
+from app.gex.node_kernels import marked, pair_up, read_quotes
+from app.gex.series_kernels import fill_run, follow_forwards
+from app.gex.special import fast_exp
+from app.gex.surface_kernels import price_nodes
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+I8 = NDArray[np.int8]
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# Above this share of a series' nodes it is added up anew: replacing takes two bells a node, the old one and the new one.
+_MANY = 0.5
+
+
+class Listed(NamedTuple):
+    """What stays: shapes as of `Layout` and `Surface`, but for the columns of quotes, shape (r,), which are the engine's."""
+
+    starts: I64
+    node_series: I64
+    node_strike: I64
+    strike: F64
+    log_strike: F64
+    american: Bools
+    call_row: I64
+    put_row: I64
+    years: F64
+    alive: Bools
+    adjusted: Bools
+    discount: F64
+    bids: F64
+    asks: F64
+    iv: F32
+
+
+class Prices(NamedTuple):
+    """What quotes tell: usable prices of both legs, shape (m,) each, forwards, shape (s,), and total volatilities.
+
+    Attributes:
+        gap, spread: C - P and the sum of both spreads.
+        parity, carry: the forward that parity gives, and F/S of the one in use.
+        priced, priced_source: x as a node's own quotes tell it; vendor, limit: what may stand in (`price_nodes`).
+        x, source: with what is filled in.
+    """
+
+    call_bid: F64
+    call_ask: F64
+    call_mid: F64
+    call_offered: F64
+    put_bid: F64
+    put_ask: F64
+    put_mid: F64
+    put_offered: F64
+    gap: F64
+    spread: F64
+    parity: F64
+    forward: F64
+    forward_source: I8
+    carry: F64
+    priced: F64
+    priced_source: I8
+    vendor: F64
+    limit: F64
+    x: F64
+    source: I8
+
+
+class Sums(NamedTuple):
+    """Exposures and what they add up to.
+
+    Attributes:
+        call_shares, put_shares: s w M; call, put: exposures, $; slope, offset, height: bells; top: a share's own height x
+            100; shape (m,).
+        by_call, by_put: exposures by strike, shape (k,).
+        series_points, points: of each series' bells and of all, as of `add_points`, shape (s, 5, n) and (5, n).
+        levels: the sum of all bells on the grid, shape (levels,).
+    """
+
+    call_shares: F64
+    put_shares: F64
+    call: F64
+    put: F64
+    slope: F64
+    offset: F64
+    height: F64
+    top: F64
+    by_call: F64
+    by_put: F64
+    series_points: F64
+    points: F64
+    levels: F64
+
+
+@kernel
+def follow(
+    nodes: I64, spot: float, rate: float, unit: float, log_low: float, step: float, listed: Listed, p: Prices, sums: Sums
+) -> float:  # fmt: skip
+    """Everything that follows from new quotes of these nodes, shape (n,), ascending; how much gross exposure grows.
+
+    Args: spot to step as of `revalue`, `rate` as of `other_forwards`.
+    """
+    c = listed
+    read_quotes(nodes, c.call_row, c.bids, c.asks, p.call_bid, p.call_ask, p.call_mid, p.call_offered)
+    read_quotes(nodes, c.put_row, c.bids, c.asks, p.put_bid, p.put_ask, p.put_mid, p.put_offered)
+    pair_up(nodes, p.call_bid, p.call_ask, p.call_mid, p.put_bid, p.put_ask, p.put_mid, p.gap, p.spread)
+    moved = follow_forwards(
+        nodes, c.node_series, c.starts, c.strike, p.gap, p.spread, c.years, c.alive, c.adjusted, c.discount, spot, rate,
+        p.parity, p.forward, p.forward_source, p.carry,
+    )  # fmt: skip
+    stale = np.empty(c.strike.size, np.bool_)
+    changed = with_series(nodes, moved, c.starts, stale)
+    price_nodes(
+        changed, c.node_series, c.strike, p.forward, c.discount, c.years, c.american, p.call_mid, p.put_mid, p.call_bid,
+        p.put_bid, p.call_offered, p.put_offered, c.call_row, c.put_row, c.iv, True, p.priced, p.priced_source, p.vendor,
+        p.limit,
+    )  # fmt: skip
+    if refill(
+        changed, c.starts, c.log_strike, p.vendor, p.limit, p.priced, p.priced_source, p.x, p.source, stale
+    ):
+        changed = marked(stale)
+    return revalue(changed, spot, unit, log_low, step, c, p, sums)
+
+
+@kernel
+def with_series(nodes: I64, moved: Bools, starts: I64, stale: Bools) -> I64:
+    """These nodes and all of the series that have moved, shape (s,), ascending; marks them in `stale`, shape (m,)."""
+    for s in range(moved.size):
+        stale[starts[s] : starts[s + 1]] = moved[s]
+    for j in range(nodes.size):
+        stale[nodes[j]] = True
+    return marked(stale)
+
+
+@kernel
+def refill(
+    nodes: I64,
+    starts: I64,
+    log_strike: F64,
+    vendor: F64,
+    limit: F64,
+    priced: F64,
+    priced_source: I8,
+    x: F64,
+    source: I8,
+    stale: Bools,
+) -> bool:
+    """Give these nodes, shape (n,), ascending, the x that quotes tell, and fill anew what no quote tells beside them.
+
+    Marks in `stale`, shape (m,), other nodes whose x changes because of that, and returns whether there are any. Other
+    arguments are of all nodes, shape (m,); x and source are changed in place.
+    """
+    for j in range(nodes.size):
+        x[nodes[j]], source[nodes[j]] = priced[nodes[j]], priced_source[nodes[j]]
+    more, s, done = False, 0, 0  # every run before node `done` is filled
+    for j in range(nodes.size):
+        i = nodes[j]
+        while i >= starts[s + 1]:
+            s += 1
+        start, end = starts[s], starts[s + 1]
+        lo, hi = i, i + 1
+        while lo > max(start, done) and priced_source[lo - 1] == 0:
+            lo -= 1
+        while hi < end and priced_source[hi] == 0:
+            hi += 1
+        if priced_source[i] == 0 and i >= done:
+            more |= _refill_run(lo, hi, start, end, log_strike, vendor, limit, x, source, stale)
+        elif priced_source[i] != 0 and lo < i:
+            more |= _refill_run(lo, i, start, end, log_strike, vendor, limit, x, source, stale)
+        if priced_source[i] != 0 and hi > i + 1:
+            more |= _refill_run(i + 1, hi, start, end, log_strike, vendor, limit, x, source, stale)
+        done = max(done, hi)
+    return more
+
+
+@inner
+def _refill_run(
+    lo: int,
+    hi: int,
+    start: int,
+    end: int,
+    log_strike: F64,
+    vendor: F64,
+    limit: F64,
+    x: F64,
+    source: I8,
+    stale: Bools,
+) -> bool:
+    """Fill nodes lo to hi of a series, start to end, of which no quote tells; whether any not marked before has changed."""
+    before, more = x[lo:hi].copy(), False
+    fill_run(lo, hi, start, end, log_strike, vendor, limit, x, source)
+    for i in range(lo, hi):
+        same = x[i] == before[i - lo] or (np.isnan(x[i]) and np.isnan(before[i - lo]))
+        more |= not (same or stale[i])
+        stale[i] |= not same
+    return more
+
+
+@kernel
+def revalue(
+    nodes: I64, spot: float, unit: float, log_low: float, step: float, listed: Listed, p: Prices, sums: Sums
+) -> float:  # fmt: skip
+    """Give these nodes, shape (n,), ascending, the exposures and bells of their present x, carry and shares, and all sums
+    the difference; returns how much the sum of absolute exposures grows.
+
+    Args:
+        unit: 0.01 S per 1 % move, 1 per point.
+        log_low, step: the grid of log prices.
+    """
+    grown, first = 0.0, 0
+    for s in range(listed.years.size):
+        start, end = listed.starts[s], listed.starts[s + 1]
+        last = first
+        while last < nodes.size and nodes[last] < end:
+            last += 1
+        market = np.log(spot), np.log(p.carry[s]), listed.discount[s] * p.carry[s], unit
+        if last - first > _MANY * (end - start):
+            sums.series_points[s] = 0.0
+            grown += _revalue_all(start, end, market, log_low, step, listed, p.x, sums, sums.series_points[s])
+        elif last > first:
+            some = nodes[first:last]
+            grown += _revalue_some(some, market, log_low, step, listed, p.x, sums, sums.series_points[s])
+        first = last
+    _add_series(sums.series_points, sums.points)
+    spread_points(sums.points, sums.levels)
+    return grown
+
+
+@inner
+def _add_series(parts: F64, total: F64) -> None:
+    """The sum of all series, shape (s, 5, n), into the last, shape (5, n)."""
+    total[:] = 0.0
+    for s in range(parts.shape[0]):
+        for k in range(total.shape[0]):
+            row, part = total[k], parts[s, k]
+            for j in range(row.size):
+                row[j] += part[j]
+
+
+Market = tuple[float, float, float, float]
+
+
+@inner
+def _revalue_all(
+    start: int, end: int, market: Market, log_low: float, step: float, listed: Listed, x: F64, sums: Sums, points: F64
+) -> float:  # fmt: skip
+    """The same of a whole series' nodes, whose points are none yet."""
+    log_spot, log_carry, discounted, unit = market
+    each = np.empty(end - start)
+    slope, offset, height = sums.slope[start:end], sums.offset[start:end], sums.height[start:end]
+    call_shares, put_shares, top = (
+        sums.call_shares[start:end],
+        sums.put_shares[start:end],
+        sums.top[start:end],
+    )
+    slope[:] = x[start:end]
+    offset[:] = log_carry - listed.log_strike[start:end]
+    top[:] = discounted
+    new_terms(log_spot, unit, slope, offset, top, each)
+    for i in range(each.size):
+        height[i] = 0.01 * (call_shares[i] + put_shares[i]) * top[i]
+    add_points(log_low, step, slope, offset, height, points)
+    strike = listed.node_strike[start:end]
+    grown = _replace(call_shares, each, strike, sums.call[start:end], sums.by_call)
+    return grown + _replace(put_shares, each, strike, sums.put[start:end], sums.by_put)
+
+
+@inner
+def _replace(shares: F64, each: F64, strike: I64, exposure: F64, by_strike: F64) -> float:
+    """New exposures of some nodes' legs, in place, shape (n,), and by strike; how much larger they are together."""
+    grown = 0.0
+    for i in range(each.size):
+        now = shares[i] * each[i]
+        grown += abs(now) - abs(exposure[i])
+        by_strike[strike[i]] += now - exposure[i]
+        exposure[i] = now
+    return grown
+
+
+@inner
+def _revalue_some(
+    nodes: I64, market: Market, log_low: float, step: float, listed: Listed, x: F64, sums: Sums, points: F64
+) -> float:  # fmt: skip
+    """The same of some nodes of a series: their old bells are taken out."""
+    log_spot, log_carry, discounted, unit = market
+    n, grown = nodes.size, 0.0
+    slope, offset, height = np.empty(2 * n), np.empty(2 * n), np.empty(2 * n)
+    each, top = np.empty(n), np.empty(n)
+    for j in range(n):
+        i = nodes[j]
+        slope[j], offset[j], top[j] = x[i], log_carry - listed.log_strike[i], discounted
+        slope[n + j], offset[n + j], height[n + j] = sums.slope[i], sums.offset[i], -sums.height[i]
+    new_terms(log_spot, unit, slope[:n], offset[:n], top, each)
+    for j in range(n):
+        i, k = nodes[j], listed.node_strike[nodes[j]]
+        of_call, of_put = sums.call_shares[i] * each[j], sums.put_shares[i] * each[j]
+        grown += abs(of_call) - abs(sums.call[i]) + abs(of_put) - abs(sums.put[i])
+        sums.by_call[k] += of_call - sums.call[i]
+        sums.by_put[k] += of_put - sums.put[i]
+        sums.call[i], sums.put[i], sums.top[i] = of_call, of_put, top[j]
+        height[j] = 0.01 * (sums.call_shares[i] + sums.put_shares[i]) * top[j]
+        sums.slope[i], sums.offset[i], sums.height[i] = slope[j], offset[j], height[j]
+    add_points(log_low, step, slope, offset, height, points)
+    return grown
+
+
+@kernel
+def re_expose(spot: float, unit: float, node_strike: I64, sums: Sums) -> float:
+    """Exposures of all nodes and by strike anew at another spot, the bells as they are; returns the gross exposure."""
+    log_spot, gross = np.log(spot), 0.0
+    each = np.empty(sums.top.size)
+    for i in range(each.size):
+        d = sums.slope[i] * log_spot + sums.offset[i]
+        each[i] = unit * sums.top[i] * fast_exp(-0.5 * d * d)
+    sums.by_call[:] = 0.0
+    sums.by_put[:] = 0.0
+    for i in range(each.size):
+        sums.call[i], sums.put[i] = sums.call_shares[i] * each[i], sums.put_shares[i] * each[i]
+        sums.by_call[node_strike[i]] += sums.call[i]
+        sums.by_put[node_strike[i]] += sums.put[i]
+        gross += abs(sums.call[i]) + abs(sums.put[i])
+    return gross
