@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,7 @@ def to_document(snapshot: Snapshot) -> GEXCalculation:
         call_gex=levels.call_gex,
         put_gex=levels.put_gex,
         gross_gex=levels.gross_gex,
-        **asdict(levels.greeks),
+        **levels.greeks._asdict(),
         flip=levels.flip,
         flips=list(levels.flips),
         flip_band=FlipBand(low=levels.flip_band[0], high=levels.flip_band[1]) if levels.flip_band else None,
@@ -122,7 +121,7 @@ def _expiry(summary: ExpirySummary) -> ExpiryRow:
         butterfly=summary.butterfly,
         net_gex=summary.net_gex,
         gross_gex=summary.gross_gex,
-        **asdict(summary.greeks),
+        **summary.greeks._asdict(),
         open_interest=summary.open_interest,
         contracts=summary.contracts,
         used=summary.used,
@@ -141,7 +140,7 @@ def _bucket(bucket: BucketSummary) -> BucketRow:
         put_gex=bucket.put_gex,
         net_gex=bucket.net_gex,
         gross_gex=bucket.gross_gex,
-        **asdict(bucket.greeks),
+        **bucket.greeks._asdict(),
         open_interest=bucket.open_interest,
         contracts=bucket.contracts,
         used=bucket.used,

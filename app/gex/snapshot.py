@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,7 @@ def _nothing() -> F64:
     return np.empty(0)
 
 
-@dataclass(frozen=True, slots=True)
-class GreekTotals:
+class GreekTotals(NamedTuple):
     """Dealer-signed exposures but gamma's, $; None where no contract that counts is in the sums, or none was computed.
 
     Attributes:
@@ -34,6 +33,9 @@ class GreekTotals:
     vex: float | None = None
     chex_day: float | None = None
     chex_hour: float | None = None
+
+
+UNKNOWN_GREEKS = GreekTotals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Levels:
     call_gex: float | None = None
     put_gex: float | None = None
     gross_gex: float | None = None
-    greeks: GreekTotals = GreekTotals()
+    greeks: GreekTotals = UNKNOWN_GREEKS
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -79,8 +81,7 @@ class StrikeTable:
         return self.call_gex + self.put_gex
 
 
-@dataclass(frozen=True, slots=True)
-class ExpirySummary:
+class ExpirySummary(NamedTuple):  # not a dataclass: one for each series is made in a quarter of the time
     """One (root, expiry) series; its exposures are None where no contract could be used.
 
     `put_25d_vol` and `call_25d_vol` are volatilities per year where the forward delta, N(-d1) and N(d1), is a quarter.
@@ -103,7 +104,7 @@ class ExpirySummary:
     sigma_move: float | None
     put_25d_vol: float | None = None
     call_25d_vol: float | None = None
-    greeks: GreekTotals = GreekTotals()
+    greeks: GreekTotals = UNKNOWN_GREEKS
 
     @property
     def risk_reversal(self) -> float | None:

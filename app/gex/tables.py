@@ -13,7 +13,13 @@ from app.gex import sum_kernels
 from app.gex.levels import max_pain
 from app.gex.params import BucketName
 from app.gex.selection import BUCKETS
-from app.gex.snapshot import BucketSummary, ExpirySummary, GreekTotals, StrikeTable
+from app.gex.snapshot import (
+    UNKNOWN_GREEKS,
+    BucketSummary,
+    ExpirySummary,
+    GreekTotals,
+    StrikeTable,
+)
 from app.gex.sums import Sums
 from app.gex.surface import FORWARD_SOURCES, QUARTER, Surface
 
@@ -88,7 +94,7 @@ def _summary(surface: Surface, s: int, row: list[Any], source: int) -> ExpirySum
         sigma_move,
         put_vol,
         call_vol,
-        GreekTotals(*greeks) if used else GreekTotals(),
+        GreekTotals(*greeks) if used else UNKNOWN_GREEKS,
     )
 
 

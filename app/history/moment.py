@@ -19,6 +19,7 @@ from app.gex.quality import unread_in
 from app.gex.selection import BUCKETS as DISTANCES
 from app.gex.selection import bucket_dates, bucket_of
 from app.gex.snapshot import (
+    UNKNOWN_GREEKS,
     BucketSummary,
     ExpirySummary,
     GreekTotals,
@@ -257,10 +258,10 @@ def _long(naive: Snapshot) -> Snapshot:
     return replace(
         naive,
         levels=replace(
-            levels, put_gex=put, net_gex=net, flip=None, flips=(), flip_band=None, greeks=GreekTotals()
+            levels, put_gex=put, net_gex=net, flip=None, flips=(), flip_band=None, greeks=UNKNOWN_GREEKS
         ),
         strikes=replace(strikes, put_gex=-strikes.put_gex, **dict.fromkeys(GREEKS, np.empty(0))),
-        expiries=tuple(replace(row, net_gex=row.gross_gex, greeks=GreekTotals()) for row in naive.expiries),
+        expiries=tuple(row._replace(net_gex=row.gross_gex, greeks=UNKNOWN_GREEKS) for row in naive.expiries),
         heatmap_expiries=(),
         heatmap=np.empty((0, len(strikes.strike))),
         profile_spot=np.empty(0),
@@ -296,8 +297,7 @@ def _scaled(snapshot: Snapshot, sign: float, factor: float) -> Snapshot:
             **{name: sign * getattr(strikes, name) for name in GREEKS},
         ),
         expiries=tuple(
-            replace(
-                row,
+            row._replace(
                 net_gex=_times(row.net_gex, factor),
                 gross_gex=_times(row.gross_gex, abs(factor)),
                 greeks=_signed(row.greeks, sign),
