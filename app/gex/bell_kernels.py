@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.jit import inner, kernel
-from app.gex.special import INVERSE_SQRT_2_PI, fast_exp, fast_log
+from app.gex.jit import inline, inner, kernel
+from app.gex.special import INVERSE_SQRT_2_PI, as_bits, as_float, fast_exp, fast_log
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -52,11 +52,15 @@ def held_terms(nodes: I64, lift: F64, mass: F64, x: F64, slope: F64, offset: F64
 
 @inner
 def new_terms(log_spot: float, unit: float, slope: F64, offset: F64, scale: F64, each: F64) -> None:
-    """From x, ln(F / S K) and D F / S of nodes, shape (n,), to their bells for one share, in place, and its exposure."""
+    """From x, ln(F / S K) and D F / S of nodes, shape (n,), to their bells for one share, in place, and its exposure.
+
+    Where x or D F / S is unknown the bell is nothing, with slope 0.
+    """
     for j in range(each.size):
         good = slope[j] > 0.0 and scale[j] > 0.0
-        a = 1.0 / slope[j] if good else 1.0
-        c = offset[j] * a + 0.5 / a if good else 0.0
+        x = slope[j] if good else 1.0
+        a = 1.0 / x if good else 0.0
+        c = offset[j] * a + 0.5 * x if good else 0.0
         top = INVERSE_SQRT_2_PI * scale[j] * a if good else 0.0
         d = a * log_spot + c
         slope[j], offset[j], scale[j], each[j] = a, c, top, unit * top * fast_exp(-0.5 * d * d)
@@ -116,12 +120,13 @@ def add_points(log_low: float, step: float, slope: F64, offset: F64, height: F64
             offset[begin : begin + _BLOCK],
             height[begin : begin + _BLOCK],
         )
-        steepest, narrow = 0.0, 0
+        largest, narrow = 0, 0
         for i in range(a.size):
             first, width = a[i] * log_low + c[i], a[i] * span
-            reaches = first <= REACH and first + width >= -REACH
-            steepest = max(steepest, a[i] if reaches and width <= _WIDE else 0.0)
-            narrow += 1 if reaches and width > _WIDE else 0
+            reaches = (first <= REACH) & (first + width >= -REACH)
+            largest = max(largest, as_bits(a[i]) if reaches & (width <= _WIDE) else 0)
+            narrow += 1 if reaches & (width > _WIDE) else 0
+        steepest = as_float(largest)
         if narrow:
             for i in range(a.size):
                 first, width = a[i] * log_low + c[i], a[i] * span
@@ -139,8 +144,14 @@ def add_points(log_low: float, step: float, slope: F64, offset: F64, height: F64
             g[i] = (h[i] if wide else 0.0) * fast_exp(-0.5 * d * d)
             r[i] = fast_exp(-d * s - 0.5 * s * s)
             q[i] = fast_exp(-s * s)
-        size = (levels - 1 >> k) + 1 + (PADDING if k > 0 else 0)
-        _add_wide(g[: a.size], r[: a.size], q[: a.size], points[k, :size])
+        _add_wide(g[: a.size], r[: a.size], q[: a.size], points[k, : points_of(k, points.shape[1])])
+
+
+@inline
+def points_of(k: int, width: int) -> int:
+    """How many of a row's points count in row k of `add_points`, of rows of this width."""
+    levels = width - PADDING
+    return (levels - 1 >> k) + 1 + (PADDING if k > 0 else 0)
 
 
 @kernel
@@ -149,7 +160,7 @@ def spread_points(points: F64, out: F64) -> None:
     out[:] = points[0, : out.size]
     for k in range(1, STRIDES):
         used = False
-        for j in range(points.shape[1]):
+        for j in range(points_of(k, points.shape[1])):
             used |= points[k, j] != 0.0
         if used:
             _add_between(points[k], 1 << k, out)

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex import node_kernels, update_kernels
+from app.gex import update_kernels
 from app.gex.bell_kernels import PADDING, STRIDES
 from app.gex.exposure import counts_of, sign_of
-from app.gex.levels import absolute_gamma_strike, max_pain, walls
+from app.gex.layout import Layout
+from app.gex.levels import max_pain, strike_at
 from app.gex.params import Params
-from app.gex.profile import LEVELS, Bells, grid, nearest, roots
-from app.gex.quotes import count_by_node
+from app.gex.profile import LEVELS, Bells, grid, nearest, roots_of
+from app.gex.quotes import Leg, count_by_node
 from app.gex.selection import chosen_series
 from app.gex.snapshot import Levels
 from app.gex.sums import totals
@@ -82,6 +83,8 @@ class Engine:
         return replace(
             self._surface,
             chain=replace(self._surface.chain, spot=self._spot),
+            call=_leg(self._prices.quotes[:, 0]),
+            put=_leg(self._prices.quotes[:, 1]),
             forward=self._prices.forward.copy(),
             forward_source=self._prices.forward_source.copy(),
             total_vol=self._prices.x.copy(),
@@ -92,8 +95,10 @@ class Engine:
         """Set quote columns (bid, ask, open_interest, ...) of these rows of the chain, and everything that follows."""
         for name, values in columns.items():
             getattr(self._quotes, name)[rows] = values
-        layout = self._surface.layout
-        nodes = node_kernels.nodes_of(np.asarray(rows, np.int64), layout.row_node, len(layout.strike))
+        listed, quotes = self._listed, self._prices.quotes
+        nodes = update_kernels.take_quotes(
+            np.asarray(rows, np.int64), listed.row_place, listed.bids, listed.asks, quotes
+        )
         if not columns.keys().isdisjoint(_COUNTS):
             self._recount(nodes)
         if "open_interest" in columns:
@@ -113,7 +118,9 @@ class Engine:
         if abs(spot / self._centre - 1.0) > _GRID_DRIFT:
             self._fresh()
         else:
-            self._gross = update_kernels.re_expose(spot, self._unit, self._listed.node_strike, self._sums)
+            self._gross = update_kernels.re_expose(
+                spot, self._unit, self._listed, self._prices.carry, self._sums
+            )
 
     def anchor(self) -> None:
         """Give every series the forward of its prices at the present spot."""
@@ -130,17 +137,17 @@ class Engine:
 
     def levels(self) -> Levels:
         """All levels but the flip band and the greeks, which `expose(engine.surface)` gives."""
-        strike, call, put = self._surface.layout.strikes, self._sums.by_call, self._sums.by_put
-        calls, puts = float(call.sum()), float(put.sum())
-        bells = Bells(self._sums.slope, self._sums.offset, self._sums.height)
-        flips = roots(bells, self._grid, self._sums.levels * self._grid)
-        call_wall, put_wall = walls(strike, call, put, self._params.walls)
+        strikes, sums = self._surface.layout.strikes, self._sums
+        calls, puts, upper, lower, most = update_kernels.summits(
+            sums.by_call, sums.by_put, self._params.walls == "net"
+        )
+        flips = roots_of(Bells(sums.slope, sums.offset, sums.height), self._grid, sums.levels)
         return Levels(
             flip=nearest(flips, self._spot),
             flips=flips,
-            call_wall=call_wall,
-            put_wall=put_wall,
-            absolute_gamma_strike=absolute_gamma_strike(strike, call, put),
+            call_wall=strike_at(strikes, upper),
+            put_wall=strike_at(strikes, lower),
+            absolute_gamma_strike=strike_at(strikes, most),
             max_pain=self._pain,
             net_gex=calls + puts,
             call_gex=calls,
@@ -222,6 +229,7 @@ class Engine:
 def _listed(surface: Surface) -> Listed:
     layout, quotes = surface.layout, surface.chain.quotes
     return Listed(
+        row_place=_places(layout),
         starts=layout.starts,
         node_series=layout.node_series,
         node_strike=layout.node_strike,
@@ -240,19 +248,30 @@ def _listed(surface: Surface) -> Listed:
     )
 
 
+def _places(layout: Layout) -> I64:
+    """Which leg of which node each row is, as of `Listed`; -1 for rows that count for nothing."""
+    out = np.full(len(layout.row_node), -1)
+    for at, rows in enumerate((layout.call_row, layout.put_row)):
+        out[rows[rows >= 0]] = 2 * np.flatnonzero(rows >= 0) + at
+    return out
+
+
+def _columns(leg: Leg) -> F64:
+    """Bid, ask, mid and offered side by side, shape (m, 4)."""
+    return np.stack([leg.bid, leg.ask, leg.mid, leg.offered], axis=1)
+
+
+def _leg(columns: F64) -> Leg:
+    """The leg again."""
+    return Leg(*np.ascontiguousarray(columns.T))
+
+
 def _prices(surface: Surface) -> Prices:
     """The surface's own, still to be told what quotes say."""
-    m, call, put = len(surface.total_vol), surface.call, surface.put
+    m = len(surface.total_vol)
     gap, spread, priced, vendor, limit = np.full((5, m), np.nan)
     return Prices(
-        call_bid=call.bid,
-        call_ask=call.ask,
-        call_mid=call.mid,
-        call_offered=call.offered,
-        put_bid=put.bid,
-        put_ask=put.ask,
-        put_mid=put.mid,
-        put_offered=put.offered,
+        quotes=np.stack([_columns(surface.call), _columns(surface.put)], axis=1),
         gap=gap,
         spread=spread,
         parity=np.full(len(surface.forward), np.nan),
@@ -271,7 +290,7 @@ def _prices(surface: Surface) -> Prices:
 def _sums(surface: Surface) -> Sums:
     """Of nothing yet."""
     layout, points = surface.layout, np.zeros((STRIDES, LEVELS + PADDING))
-    call_shares, put_shares, call, put, slope, offset, height, top = np.zeros((8, len(layout.strike)))
+    call_shares, put_shares, call, put, slope, offset, height = np.zeros((7, len(layout.strike)))
     by_call, by_put = np.zeros((2, len(layout.strikes)))
     return Sums(
         call_shares=call_shares,
@@ -281,7 +300,6 @@ def _sums(surface: Surface) -> Sums:
         slope=slope,
         offset=offset,
         height=height,
-        top=top,
         by_call=by_call,
         by_put=by_put,
         series_points=np.zeros((len(layout.series), *points.shape)),

@@ -19,12 +19,12 @@ def walls(strike: F64, call: F64, put: F64, definition: Walls) -> tuple[float | 
     largest negative net strike.
     """
     upper, lower = sum_kernels.walls(plain(call), plain(put), definition == "net")
-    return _at(strike, upper), _at(strike, lower)
+    return strike_at(strike, upper), strike_at(strike, lower)
 
 
 def absolute_gamma_strike(strike: F64, call: F64, put: F64) -> float | None:
     """The strike with the most gamma, calls and puts added without their signs; of unknown ones (NaN) there is none."""
-    return _at(strike, sum_kernels.most_gamma(plain(call), plain(put)))
+    return strike_at(strike, sum_kernels.most_gamma(plain(call), plain(put)))
 
 
 def max_pain(strike: F64, call_shares: F64, put_shares: F64) -> float | None:
@@ -34,8 +34,9 @@ def max_pain(strike: F64, call_shares: F64, put_shares: F64) -> float | None:
         strike: ascending, shape (k,).
         call_shares, put_shares: open interest times multiplier, shape (k,).
     """
-    return _at(strike, sum_kernels.least_worth(plain(strike), plain(call_shares), plain(put_shares)))
+    return strike_at(strike, sum_kernels.least_worth(plain(strike), plain(call_shares), plain(put_shares)))
 
 
-def _at(strike: F64, place: int) -> float | None:
+def strike_at(strike: F64, place: int) -> float | None:
+    """The strike at that place; None for -1, which is nowhere."""
     return float(strike[place]) if place >= 0 else None

@@ -22,7 +22,7 @@ _LARGEST_COUNT = 1e9
 
 
 @inline
-def _usable(low: float, high: float) -> tuple[float, float, float, float]:
+def usable(low: float, high: float) -> tuple[float, float, float, float]:
     """Bid, ask, mid and offer of a quote, NaN where it isn't usable: bid > 0, ask >= bid and a sane spread."""
     sane = (low >= 0.0) & (high >= 0.0) & (low <= _LARGEST_PRICE) & (high <= _LARGEST_PRICE)
     middle, spread = 0.5 * (low + high), high - low
@@ -34,17 +34,6 @@ def _usable(low: float, high: float) -> tuple[float, float, float, float]:
         middle if good else np.nan,
         high if bare else np.nan,
     )
-
-
-@kernel
-def nodes_of(rows: I64, row_node: I64, size: int) -> I64:
-    """The nodes of these rows of the chain, ascending, each once; `size` is how many there are in all."""
-    among = np.zeros(size, np.bool_)
-    for j in range(rows.size):
-        i = row_node[rows[j]]
-        if i >= 0:
-            among[i] = True
-    return marked(among)
 
 
 @kernel
@@ -70,7 +59,7 @@ def read_quotes(
         i = nodes[j]
         listed, row = rows[i] >= 0, max(rows[i], 0)
         low, high = bids[row] if listed else np.nan, asks[row] if listed else np.nan
-        bid[i], ask[i], mid[i], offered[i] = _usable(low, high)
+        bid[i], ask[i], mid[i], offered[i] = usable(low, high)
 
 
 @kernel

@@ -77,7 +77,12 @@ def roots(bells: Bells, spots: F64, values: F64) -> tuple[float, ...]:
     is looked at in between; and wherever |G| dips without changing sign its lowest point is looked at. Where contracts
     cancel to within rounding there is no sign, so no root either.
     """
-    sums, out = values / spots, np.empty(len(spots))
+    return roots_of(bells, spots, values / spots)
+
+
+def roots_of(bells: Bells, spots: F64, sums: F64) -> tuple[float, ...]:
+    """The same from G / S' at each price."""
+    out = np.empty(len(spots))
     low, high = math.log(spots[0]), math.log(spots[-1])
     n = root_kernels.plain_roots(
         low, (high - low) / (len(spots) - 1), sums, _NOISE, bells.slope, bells.offset, bells.height, out

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from app.gex.bell_kernels import REACH
 from app.gex.jit import inline, inner, kernel
-from app.gex.special import fast_exp
+from app.gex.special import as_bits, as_float, fast_exp
 
 F64 = NDArray[np.float64]
 
@@ -74,10 +74,11 @@ def plain_roots(
     It isn't where bells are narrower than two levels, a sum is below `noise` times all heights, |sum| dips so deep between
     levels that it may pass zero there, or a root doesn't settle: then a closer look is needed.
     """
-    heights, steepest = 0.0, 0.0
+    heights, largest = 0.0, 0
     for i in range(slope.size):
         heights += abs(height[i])
-        steepest = max(steepest, slope[i])
+        largest = max(largest, as_bits(slope[i]))
+    steepest = as_float(largest)
     if steepest * step > 0.5:
         return -1
     for j in range(sums.size):

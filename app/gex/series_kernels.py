@@ -44,9 +44,12 @@ def parity_forwards(
         lo, hi = starts[s], starts[s + 1]
         if not wanted[s]:
             continue
-        found = centre
+        found, first, last = centre, -1, -1
         for _ in range(2):
-            n = _nearest_pairs(lo, hi, found, strike, gap, spread, discount[s], value, weight)
+            n, left, right = _nearest_pairs(lo, hi, found, strike, gap, spread, discount[s], value, weight)
+            if left == first and right == last:
+                break  # the same pairs once more
+            first, last = left, right
             found = _weighted_median(value, weight, n) if n >= _MIN_PAIRS else np.nan
             if not found > 0.0:
                 found = np.nan
@@ -158,8 +161,8 @@ def _nearest_pairs(
     discount: float,
     value: F64,
     weight: F64,
-) -> int:
-    """Fill value and weight from the usable pairs nearest `centre`; returns how many."""
+) -> tuple[int, int, int]:
+    """Fill value and weight from the usable pairs nearest `centre`; how many, and the first and last node looked at."""
     right = lo + np.searchsorted(strike[lo:hi], centre)
     left = right - 1
     n = 0
@@ -174,7 +177,7 @@ def _nearest_pairs(
             value[n] = strike[i] + gap[i] / discount
             weight[n] = 1.0 / (spread[i] + 0.01)
             n += 1
-    return n
+    return n, left + 1, right - 1  # type: ignore[return-value]
 
 
 @inline
@@ -209,15 +212,20 @@ def fill(series: I64, starts: I64, log_strike: F64, vendor: F64, limit: F64, x: 
     known strikes, the outermost x up to `limit` where there is one (5). Shapes (m,); vendor and limit NaN where unknown.
     """
     for s in series:
-        start, end = starts[s], starts[s + 1]
-        hi = start
-        for lo in range(start, end):
-            if source[lo] != 0 or lo < hi:
-                continue
-            hi = lo + 1
-            while hi < end and source[hi] == 0:
-                hi += 1
-            fill_run(lo, hi, start, end, log_strike, vendor, limit, x, source)
+        fill_series(starts[s], starts[s + 1], log_strike, vendor, limit, x, source)
+
+
+@inner
+def fill_series(start: int, end: int, log_strike: F64, vendor: F64, limit: F64, x: F64, source: I8) -> None:
+    """The same of one series, which goes from node `start` to before `end`."""
+    hi = start
+    for lo in range(start, end):
+        if source[lo] != 0 or lo < hi:
+            continue
+        hi = lo + 1
+        while hi < end and source[hi] == 0:
+            hi += 1
+        fill_run(lo, hi, start, end, log_strike, vendor, limit, x, source)
 
 
 @inner

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.bell_kernels import add_points, new_terms, spread_points
+from app.gex.bell_kernels import add_points, new_terms, points_of, spread_points
 from app.gex.jit import inner, kernel
-from app.gex.node_kernels import marked, pair_up, read_quotes
-from app.gex.series_kernels import fill_run, follow_forwards
-from app.gex.special import fast_exp
+from app.gex.node_kernels import marked, pair_up, usable
+from app.gex.series_kernels import fill_run, fill_series, follow_forwards
+from app.gex.special import INVERSE_SQRT_2_PI, fast_exp
+from app.gex.sum_kernels import most_gamma, walls
 from app.gex.surface_kernels import price_nodes
 
 F64 = NDArray[np.float64]
@@ -25,8 +26,12 @@ _MANY = 0.5
 
 
 class Listed(NamedTuple):
-    """What stays: shapes as of `Layout` and `Surface`, but for the columns of quotes, shape (r,), which are the engine's."""
+    """What stays: shapes as of `Layout` and `Surface`, but for the columns of quotes, shape (r,), which are the engine's.
 
+    `row_place` says which leg of which node a row is: twice the node, and one more for a put; -1 for none.
+    """
+
+    row_place: I64
     starts: I64
     node_series: I64
     node_strike: I64
@@ -45,23 +50,18 @@ class Listed(NamedTuple):
 
 
 class Prices(NamedTuple):
-    """What quotes tell: usable prices of both legs, shape (m,) each, forwards, shape (s,), and total volatilities.
+    """What quotes tell: usable prices, forwards, shape (s,), and total volatilities, shape (m,).
 
     Attributes:
+        quotes: bid, ask, mid and offered (as of `Leg`) of each node's call and put, shape (m, 2, 4): side by side, since few
+            nodes change at a time, and what is far from the processor comes by 64 bytes.
         gap, spread: C - P and the sum of both spreads.
         parity, carry: the forward that parity gives, and F/S of the one in use.
         priced, priced_source: x as a node's own quotes tell it; vendor, limit: what may stand in (`price_nodes`).
         x, source: with what is filled in.
     """
 
-    call_bid: F64
-    call_ask: F64
-    call_mid: F64
-    call_offered: F64
-    put_bid: F64
-    put_ask: F64
-    put_mid: F64
-    put_offered: F64
+    quotes: F64
     gap: F64
     spread: F64
     parity: F64
@@ -80,8 +80,7 @@ class Sums(NamedTuple):
     """Exposures and what they add up to.
 
     Attributes:
-        call_shares, put_shares: s w M; call, put: exposures, $; slope, offset, height: bells; top: a share's own height x
-            100; shape (m,).
+        call_shares, put_shares: s w M; call, put: exposures, $; slope, offset, height: bells; shape (m,).
         by_call, by_put: exposures by strike, shape (k,).
         series_points, points: of each series' bells and of all, as of `add_points`, shape (s, 5, n) and (5, n).
         levels: the sum of all bells on the grid, shape (levels,).
@@ -94,12 +93,27 @@ class Sums(NamedTuple):
     slope: F64
     offset: F64
     height: F64
-    top: F64
     by_call: F64
     by_put: F64
     series_points: F64
     points: F64
     levels: F64
+
+
+@kernel
+def take_quotes(rows: I64, row_place: I64, bids: F64, asks: F64, quotes: F64) -> I64:
+    """Read the quotes of these rows of the chain anew, shape (n,); returns the nodes they belong to, ascending.
+
+    Args: as of `Listed` and `Prices`.
+    """
+    among = np.zeros(quotes.shape[0], np.bool_)
+    for j in range(rows.size):
+        row, place = rows[j], row_place[rows[j]]
+        if place >= 0:
+            among[place >> 1] = True
+            quote = quotes[place >> 1, place & 1]
+            quote[0], quote[1], quote[2], quote[3] = usable(bids[row], asks[row])
+    return marked(among)
 
 
 @kernel
@@ -111,9 +125,8 @@ def follow(
     Args: spot to step as of `revalue`, `rate` as of `other_forwards`.
     """
     c = listed
-    read_quotes(nodes, c.call_row, c.bids, c.asks, p.call_bid, p.call_ask, p.call_mid, p.call_offered)
-    read_quotes(nodes, c.put_row, c.bids, c.asks, p.put_bid, p.put_ask, p.put_mid, p.put_offered)
-    pair_up(nodes, p.call_bid, p.call_ask, p.call_mid, p.put_bid, p.put_ask, p.put_mid, p.gap, p.spread)
+    call, put = p.quotes[:, 0], p.quotes[:, 1]
+    pair_up(nodes, call[:, 0], call[:, 1], call[:, 2], put[:, 0], put[:, 1], put[:, 2], p.gap, p.spread)
     moved = follow_forwards(
         nodes, c.node_series, c.starts, c.strike, p.gap, p.spread, c.years, c.alive, c.adjusted, c.discount, spot, rate,
         p.parity, p.forward, p.forward_source, p.carry,
@@ -121,8 +134,8 @@ def follow(
     stale = np.empty(c.strike.size, np.bool_)
     changed = with_series(nodes, moved, c.starts, stale)
     price_nodes(
-        changed, c.node_series, c.strike, p.forward, c.discount, c.years, c.american, p.call_mid, p.put_mid, p.call_bid,
-        p.put_bid, p.call_offered, p.put_offered, c.call_row, c.put_row, c.iv, True, p.priced, p.priced_source, p.vendor,
+        changed, c.node_series, c.strike, p.forward, c.discount, c.years, c.american, call[:, 2], put[:, 2], call[:, 0],
+        put[:, 0], call[:, 3], put[:, 3], c.call_row, c.put_row, c.iv, True, p.priced, p.priced_source, p.vendor,
         p.limit,
     )  # fmt: skip
     if refill(
@@ -160,16 +173,37 @@ def refill(
     Marks in `stale`, shape (m,), other nodes whose x changes because of that, and returns whether there are any. Other
     arguments are of all nodes, shape (m,); x and source are changed in place.
     """
+    more, first = False, 0
+    for s in range(starts.size - 1):
+        start, end = starts[s], starts[s + 1]
+        last = first
+        while last < nodes.size and nodes[last] < end:
+            last += 1
+        if last - first == end - start:
+            x[start:end], source[start:end] = priced[start:end], priced_source[start:end]
+            fill_series(start, end, log_strike, vendor, limit, x, source)
+        else:
+            some = nodes[first:last]
+            more |= _refill_some(
+                some, start, end, log_strike, vendor, limit, priced, priced_source, x, source, stale
+            )
+        first = last
+    return more
+
+
+@inner
+def _refill_some(
+    nodes: I64, start: int, end: int, log_strike: F64, vendor: F64, limit: F64, priced: F64, priced_source: I8, x: F64,
+    source: I8, stale: Bools,
+) -> bool:  # fmt: skip
+    """The same of some nodes of one series, which goes from node `start` to before `end`."""
     for j in range(nodes.size):
         x[nodes[j]], source[nodes[j]] = priced[nodes[j]], priced_source[nodes[j]]
-    more, s, done = False, 0, 0  # every run before node `done` is filled
+    more, done = False, start  # every run before node `done` is filled
     for j in range(nodes.size):
         i = nodes[j]
-        while i >= starts[s + 1]:
-            s += 1
-        start, end = starts[s], starts[s + 1]
         lo, hi = i, i + 1
-        while lo > max(start, done) and priced_source[lo - 1] == 0:
+        while lo > done and priced_source[lo - 1] == 0:
             lo -= 1
         while hi < end and priced_source[hi] == 0:
             hi += 1
@@ -243,7 +277,7 @@ def _add_series(parts: F64, total: F64) -> None:
     for s in range(parts.shape[0]):
         for k in range(total.shape[0]):
             row, part = total[k], parts[s, k]
-            for j in range(row.size):
+            for j in range(points_of(k, row.size)):
                 row[j] += part[j]
 
 
@@ -256,13 +290,9 @@ def _revalue_all(
 ) -> float:  # fmt: skip
     """The same of a whole series' nodes, whose points are none yet."""
     log_spot, log_carry, discounted, unit = market
-    each = np.empty(end - start)
+    each, top = np.empty((2, end - start))
     slope, offset, height = sums.slope[start:end], sums.offset[start:end], sums.height[start:end]
-    call_shares, put_shares, top = (
-        sums.call_shares[start:end],
-        sums.put_shares[start:end],
-        sums.top[start:end],
-    )
+    call_shares, put_shares = sums.call_shares[start:end], sums.put_shares[start:end]
     slope[:] = x[start:end]
     offset[:] = log_carry - listed.log_strike[start:end]
     top[:] = discounted
@@ -307,7 +337,7 @@ def _revalue_some(
         grown += abs(of_call) - abs(sums.call[i]) + abs(of_put) - abs(sums.put[i])
         sums.by_call[k] += of_call - sums.call[i]
         sums.by_put[k] += of_put - sums.put[i]
-        sums.call[i], sums.put[i], sums.top[i] = of_call, of_put, top[j]
+        sums.call[i], sums.put[i] = of_call, of_put
         height[j] = 0.01 * (sums.call_shares[i] + sums.put_shares[i]) * top[j]
         sums.slope[i], sums.offset[i], sums.height[i] = slope[j], offset[j], height[j]
     add_points(log_low, step, slope, offset, height, points)
@@ -315,18 +345,34 @@ def _revalue_some(
 
 
 @kernel
-def re_expose(spot: float, unit: float, node_strike: I64, sums: Sums) -> float:
+def re_expose(spot: float, unit: float, listed: Listed, carry: F64, sums: Sums) -> float:
     """Exposures of all nodes and by strike anew at another spot, the bells as they are; returns the gross exposure."""
-    log_spot, gross = np.log(spot), 0.0
-    each = np.empty(sums.top.size)
-    for i in range(each.size):
-        d = sums.slope[i] * log_spot + sums.offset[i]
-        each[i] = unit * sums.top[i] * fast_exp(-0.5 * d * d)
+    each, gross = np.empty(sums.slope.size), 0.0
+    for s in range(carry.size):
+        nodes = slice(listed.starts[s], listed.starts[s + 1])
+        scale = unit * listed.discount[s] * carry[s] * INVERSE_SQRT_2_PI
+        _share_exposures(np.log(spot), scale, sums.slope[nodes], sums.offset[nodes], each[nodes])
     sums.by_call[:] = 0.0
     sums.by_put[:] = 0.0
     for i in range(each.size):
+        k = listed.node_strike[i]
         sums.call[i], sums.put[i] = sums.call_shares[i] * each[i], sums.put_shares[i] * each[i]
-        sums.by_call[node_strike[i]] += sums.call[i]
-        sums.by_put[node_strike[i]] += sums.put[i]
+        sums.by_call[k] += sums.call[i]
+        sums.by_put[k] += sums.put[i]
         gross += abs(sums.call[i]) + abs(sums.put[i])
     return gross
+
+
+@inner
+def _share_exposures(log_spot: float, scale: float, slope: F64, offset: F64, out: F64) -> None:
+    """A share's exposure by a series' bells, shape (n,); nothing where there is none (slope 0)."""
+    for i in range(out.size):
+        d = slope[i] * log_spot + offset[i]
+        out[i] = scale * slope[i] * fast_exp(-0.5 * d * d) if slope[i] > 0.0 else 0.0
+
+
+@kernel
+def summits(call: F64, put: F64, net: bool) -> tuple[float, float, int, int, int]:
+    """Of exposures by strike, shape (k,) each: both sums, and where the walls and the most gamma are (-1: nowhere)."""
+    upper, lower = walls(call, put, net)
+    return call.sum(), put.sum(), upper, lower, most_gamma(call, put)

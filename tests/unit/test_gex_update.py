@@ -6,24 +6,41 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gex import bell_kernels, fit, node_kernels, series_kernels, update_kernels
+from app.gex import bell_kernels, fit, series_kernels, update_kernels
 from app.gex.incremental import Engine
 from app.gex.profile import grid
+from app.gex.quotes import leg_of
 from tests import chains
 from tests.unit.test_gex_nodes import faulty
 
 F64 = NDArray[np.float64]
 
 
-def test_changed_rows_are_found_among_the_nodes_with_all_of_a_moved_series() -> None:
+def test_changed_rows_change_the_quotes_of_their_own_legs_alone() -> None:
+    chain, rng = faulty(), np.random.default_rng(4)
+    engine = Engine(
+        chain.take(np.r_[0 : len(chain), 0:900])
+    )  # rows listed twice count for nothing the second time
+    layout, quotes, kept = engine._surface.layout, engine._quotes, engine._prices.quotes
+    listed = {int(row) for rows in (layout.call_row, layout.put_row) for row in rows}
+    rows = rng.integers(0, len(layout.row_node), 90)
+    quotes.bid[rows], quotes.ask[rows] = rng.uniform(-1, 9, (2, 90))
+    before = kept.copy()
+    nodes = update_kernels.take_quotes(rows, engine._listed.row_place, quotes.bid, quotes.ask, kept)
+    counted = np.array([row for row in rows if int(row) in listed])
+    assert 0 < len(counted) < 90
+    np.testing.assert_array_equal(nodes, np.unique(layout.row_node[counted]))
+    for leg, leg_rows in enumerate((layout.call_row, layout.put_row)):
+        whole = leg_of(layout.nodes, leg_rows, quotes)
+        now = np.stack([whole.bid, whole.ask, whole.mid, whole.offered], axis=1)
+        touched = np.isin(leg_rows, rows) & (leg_rows >= 0)
+        np.testing.assert_array_equal(kept[:, leg], np.where(touched[:, None], now, before[:, leg]))
+
+
+def test_what_has_to_follow_is_what_changed_and_all_of_a_moved_series() -> None:
     layout = fit(faulty()).layout
-    m = len(layout.strike)
-    rows = np.random.default_rng(4).integers(0, len(layout.row_node), 90)
-    row_node = layout.row_node.copy()
-    row_node[rows[:9]] = -1  # rows that can't be used
-    nodes = node_kernels.nodes_of(rows, row_node, m)
-    np.testing.assert_array_equal(nodes, np.unique(row_node[rows][row_node[rows] >= 0]))
-    moved, stale = np.arange(len(layout.series)) % 3 == 1, np.empty(m, bool)
+    nodes = np.unique(np.random.default_rng(4).integers(0, len(layout.strike), 90))
+    moved, stale = np.arange(len(layout.series)) % 3 == 1, np.empty(len(layout.strike), bool)
     found = update_kernels.with_series(nodes, moved, layout.starts, stale)
     expected = moved[layout.node_series] | np.isin(layout.nodes, nodes)
     np.testing.assert_array_equal(stale, expected)
