@@ -14,8 +14,7 @@ import pyarrow as pa
 
 from app.cache.base import Store
 from app.feed.observer import Listener, Seat, Sight
-from app.gex import Surface
-from app.gex.attribution import Attribution, attribute
+from app.gex.attribution import Attribution, Holdings, split
 from app.gex.quality import comparable
 from app.history.files import Folder
 from app.history.row import START, Key, Origin, batch_of, day_of
@@ -56,7 +55,7 @@ class Recorder(Listener):
         self._tail = Tail(store)
         self._writer = Writer(folder, store, seat, rules.limits)
         self._watches: dict[str, Watch] = {}
-        self._before: dict[str, Surface] = {}
+        self._before: dict[str, Holdings] = {}  # of the row before, where its chain was whole
         self._began_ms: int | None = None
         self._clock_back: set[str] = set()
 
@@ -89,7 +88,6 @@ class Recorder(Listener):
         origin = Origin(key, self._seat.epoch, crossed, change, since_ms)
         self._writer.put(chain.symbol, key, batch_of(sight.surface, snapshot, origin))
         watch.recorded(key)
-        self._before[chain.symbol] = sight.surface
 
     def tick(self, now_ms: int, status: SchwabConnection) -> None:
         """Let the writer look after what waits, and after days that are over."""
@@ -123,10 +121,13 @@ class Recorder(Listener):
         return watch
 
     def _change(self, sight: Sight) -> tuple[Attribution | None, int | None]:
-        before = self._before.get(sight.chain.symbol)
-        if before is None or before.chain.missing_expiries or sight.chain.missing_expiries:
+        """What has changed since the row before, and when that was; remembers this one for the next."""
+        symbol = sight.chain.symbol
+        before = self._before.pop(symbol, None)
+        if sight.chain.missing_expiries:
             return None, None
-        return attribute(before, sight.surface), before.chain.as_of_ms
+        now = self._before[symbol] = Holdings.of(sight.surface)
+        return (None, None) if before is None else (split(before, now), before.as_of_ms)
 
     def _tell_clock(self, symbol: str) -> None:
         if symbol not in self._clock_back:
