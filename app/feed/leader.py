@@ -137,6 +137,7 @@ class Leader:
             if due or self._board.news.is_set():
                 self._beat()
             self._publisher.publish()
+            self._observer.notice()
             stop.wait(max(0.01, self._interval_s - (self._clock() - began)))
             self._await_news(stop)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from app.cache.base import Store
-from app.feed.observer import Listener, Seat, Sight
+from app.feed.observer import NO_REST, Listener, Rest, Seat, Sight
 from app.gex.attribution import Attribution, Holdings, split
 from app.gex.quality import comparable
 from app.history.files import Folder
@@ -48,6 +48,8 @@ class Recorder(Listener):
     Raises nothing: a disk that is full or read-only is announced, and what could not be written is kept for later.
     """
 
+    tick_s = 30.0
+
     def __init__(self, folder: Folder, store: Store, seat: Seat, rules: Rules) -> None:
         self._folder = folder
         self._seat = seat
@@ -72,6 +74,14 @@ class Recorder(Listener):
             return False
         self._clock_back.discard(chain.symbol)
         return (watch.due(slot_ms) or watch.crossing(chain.spot)) and self._recordable(chain)
+
+    def rests(self, symbol: str) -> Rest:
+        """Until the minute that was recorded last is over, or spot crosses a level."""
+        watch = self._watches.get(symbol)
+        if watch is None or symbol in self._clock_back:
+            return NO_REST
+        began_ms = watch.last.slot_ms
+        return Rest(began_ms, began_ms + self._every_ms, *watch.between())
 
     def seen(self, sight: Sight) -> None:
         """Record it if its minute has no row, or a level was crossed."""

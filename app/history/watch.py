@@ -32,9 +32,14 @@ class Watch:
 
     def crossing(self, spot: float) -> bool:
         """Whether spot stands on another side of a level than when it was looked at last."""
-        return any(
-            self._side(name, spot) != side for name, side in self.sides.items() if name not in self.resting
-        )
+        low, high = self.between()
+        return not low <= spot < high
+
+    def between(self) -> tuple[float, float]:
+        """Where spot crosses nothing: from the first price until below the second."""
+        counted = [(self.levels[name], side) for name, side in self.sides.items() if name not in self.resting]
+        low = max((level for level, above in counted if above), default=-math.inf)
+        return low, min((level for level, above in counted if not above), default=math.inf)
 
     def look(self, levels: Levels, spot: float | None) -> tuple[str, ...]:
         """Take in new levels; which of them spot has crossed since the look before."""

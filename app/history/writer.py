@@ -103,8 +103,11 @@ class Writer:
             self._news.notify()
 
     def tick(self, now_ms: int) -> None:
-        """What time it is, once a second or so."""
-        self._now_ms = now_ms
+        """What time it is, twice a minute or oftener."""
+        with self._news:
+            self._now_ms = now_ms
+            if self._is_house_due():
+                self._news.notify()
 
     def close(self) -> None:
         """Write what waits and end, within 1.5 s."""
@@ -117,8 +120,8 @@ class Writer:
         refused = False
         while not self._over:
             with self._news:
-                if not self._over and (refused or not self._unsent):
-                    self._news.wait(_RETRY_S)
+                if not self._over and (refused or not self._unsent) and not self._is_house_due():
+                    self._news.wait(_RETRY_S if self._unsent or self._unwritten else None)
             try:
                 refused = not self._send()
                 self._write()
@@ -216,11 +219,15 @@ class Writer:
 
     # --- order ------------------------------------------------------------------------------------
 
+    def _is_house_due(self) -> bool:
+        """Whether it is time to put the folder in order, and nothing waits that has to be written before."""
+        kept = 0 <= self._now_ms - self._kept_ms < _HOUSEKEEPING_MS
+        return self._now_ms > 0 and not kept and not self._unwritten
+
     def _keep_house(self) -> None:
-        now_ms = self._now_ms
-        if not now_ms or 0 <= now_ms - self._kept_ms < _HOUSEKEEPING_MS or self._unwritten:
+        if not self._is_house_due():
             return
-        self._kept_ms = now_ms
+        now_ms = self._kept_ms = self._now_ms
         today = exchange_day(now_ms)
         try:
             for day in self._folder.all_days():

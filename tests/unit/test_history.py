@@ -384,6 +384,22 @@ def test_a_damaged_file_is_an_error_that_says_so(host: Host) -> None:
         host.history.levels("SPX", 0, START * 2)
 
 
+def test_within_its_minute_the_recorder_rests_exactly_from_chains_that_it_does_not_want(host: Host) -> None:
+    host.see(chain_at(START))
+    rest = host.recorder.rests("SPX")
+    answers = set()
+    for later_ms in (0, 1_000, MINUTE - 1, MINUTE):
+        whole = chain_at(START + later_ms)
+        for spot in np.linspace(0.9 * SPOT, 1.1 * SPOT, 401):
+            chain = replace(whole, spot=float(spot))
+            wanted = host.recorder.wants(chain, chain.as_of_ms)
+            assert rest.covers(chain) is not wanted
+            answers.add((later_ms < MINUTE, wanted))
+    assert answers == {(True, True), (True, False), (False, True)}
+    assert not rest.covers(chain_at(START - 1))  # a clock that goes back is told
+    assert not rest.covers(replace(chain_at(START), spot=float("nan")))
+
+
 def test_intervals_take_the_last_row_of_each(host: Host) -> None:
     for minute in range(7):
         host.see(chain_at(START + minute * MINUTE, spot=SPOT + minute))
