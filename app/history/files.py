@@ -197,8 +197,7 @@ def write(table: pa.Table, target: Path, *, lasting: bool = True) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with temporary.open("wb") as file:
-            options = parquet_options(table.schema.names, lasting=lasting)
-            pq.write_table(table, file, row_group_size=max(1, _group(table)), **options)
+            file.write(_packed(table, lasting=lasting))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
@@ -207,6 +206,14 @@ def write(table: pa.Table, target: Path, *, lasting: bool = True) -> None:
             temporary.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def _packed(table: pa.Table, *, lasting: bool) -> pa.Buffer:
+    """The file's bytes, in memory first: they come in hundreds of pieces."""
+    options = parquet_options(tuple(table.schema.names), lasting=lasting)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=max(1, _group(table)), **options)
+    return sink.getvalue()
 
 
 def _group(table: pa.Table) -> int:

@@ -18,7 +18,7 @@ from app.gex.attribution import Attribution
 from app.gex.levels import walls
 from app.gex.params import Bucket, Params
 from app.gex.snapshot import ExpirySummary, GreekTotals, Levels, Snapshot, StrikeTable
-from app.history.schema import BUCKETS, GREEKS, OF_ALL_ONLY, SCHEMA
+from app.history.schema import BUCKETS, FIELDS, GREEKS, OF_ALL_ONLY, SCHEMA
 from app.market.calendar import exchange_day
 from app.market.chain import Chain
 
@@ -73,7 +73,9 @@ def batch_of(surface: Surface, whole: Snapshot, origin: Origin) -> pa.RecordBatc
     if surface.chain.missing_expiries:
         snapshots = [read_in_part(snapshot) for snapshot in snapshots]
     rows = [_row(surface.chain, snapshot, origin) for snapshot in snapshots]
-    columns = [pa.array([row[field.name] for row in rows], field.type, from_pandas=False) for field in SCHEMA]
+    columns = [
+        pa.array([row[name] for row in rows], kind, from_pandas=False) for name, kind in FIELDS.items()
+    ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 

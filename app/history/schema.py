@@ -7,7 +7,7 @@ the largest, by expiry each to 17 binary digits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import cache
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -127,7 +127,8 @@ _STEADY = {
 }
 
 
-def parquet_options(names: Iterable[str], *, lasting: bool = True) -> dict[str, Any]:
+@cache
+def parquet_options(names: tuple[str, ...], *, lasting: bool = True) -> dict[str, Any]:
     """How these columns are packed: bytes of floats apart from each other, what repeats by dictionary.
 
     Args:
