@@ -30,7 +30,7 @@ import pyarrow as pa
 from app.cache.memory import MemoryStore
 from app.errors import HistoryError
 from app.gex import expose, fit
-from app.gex.attribution import attribute
+from app.gex.attribution import Holdings, split
 from app.history import tail
 from app.history.files import DayFolder, Folder, ordered, read_file, write
 from app.history.reader import History, StrikeGrid
@@ -66,8 +66,9 @@ def record_day(folder: Folder, chain: Path) -> list[pa.RecordBatch]:
         clock = [time.thread_time()]
         surface = fit(seen)
         snapshot = expose(surface)
-        change = attribute(before, surface) if before else None
-        since = before.chain.as_of_ms if before else None
+        held = Holdings.of(surface)
+        change = split(before, held) if before else None
+        since = before.as_of_ms if before else None
         key = Key(seen.as_of_ms // MINUTE_MS * MINUTE_MS)
         batch = batch_of(surface, snapshot, Origin(key, 1, (), change, since))
         clock.append(time.thread_time())
@@ -80,7 +81,7 @@ def record_day(folder: Folder, chain: Path) -> list[pa.RecordBatch]:
         clock.append(time.thread_time())
         for name, at in zip(spent, (0, 1, 2), strict=True):
             spent[name].append(clock[at + 1] - clock[at])
-        before = surface
+        before = held
         batches.append(batch)
     whole = sum(map(sum, spent.values())) / len(batches)
     say("recording a minute of SPX, CPU", f"{whole * 1000:.1f} ms ({whole / 60:.3%} of a core)")

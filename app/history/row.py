@@ -18,7 +18,7 @@ from app.gex.attribution import Attribution
 from app.gex.levels import walls
 from app.gex.params import Bucket, Params
 from app.gex.snapshot import ExpirySummary, GreekTotals, Levels, Snapshot, StrikeTable
-from app.history.schema import BUCKETS, FIELDS, GREEKS, OF_ALL_ONLY, SCHEMA
+from app.history.schema import BUCKETS, GREEKS, OF_ALL_ONLY, SCHEMA
 from app.market.calendar import exchange_day
 from app.market.chain import Chain
 
@@ -32,6 +32,7 @@ GREEK_STRIKES = 140
 RESOLUTION, PROFILE_RESOLUTION = 1e-8, 1e-6
 # The other greeks by strike to these parts of the largest; by expiry, where near dates are small, to so many binary digits.
 GREEK_RESOLUTION, GREEK_DIGITS = 1e-6, 17
+_ROW = pa.struct(list(SCHEMA))
 _COUNTS = ("call_oi", "put_oi", "call_volume", "put_volume")
 
 
@@ -73,10 +74,8 @@ def batch_of(surface: Surface, whole: Snapshot, origin: Origin) -> pa.RecordBatc
     if surface.chain.missing_expiries:
         snapshots = [read_in_part(snapshot) for snapshot in snapshots]
     rows = [_row(surface.chain, snapshot, origin) for snapshot in snapshots]
-    columns = [
-        pa.array([row[name] for row in rows], kind, from_pandas=False) for name, kind in FIELDS.items()
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+    made = pa.RecordBatch.from_struct_array(pa.array(rows, _ROW, from_pandas=False))
+    return made.replace_schema_metadata(SCHEMA.metadata)
 
 
 def _of_bucket(surface: Surface, bucket: Bucket) -> Snapshot:
@@ -190,8 +189,8 @@ def _change(origin: Origin) -> dict[str, Any]:
 
 
 def _expiries(rows: Sequence[ExpirySummary]) -> dict[str, Any]:
-    floats = ("forward", "atm_total_vol", "atm_vol", "put_25d_vol", "call_25d_vol", "open_interest", "straddle",
-              "sigma_move")  # fmt: skip
+    floats = ("atm_total_vol", "atm_vol", "put_25d_vol", "call_25d_vol", "net_gex", "gross_gex", "open_interest",
+              "straddle", "sigma_move")  # fmt: skip
     return {
         "expiry": [row.expiry for row in rows],
         "expiry_root": [row.root for row in rows],
@@ -200,9 +199,8 @@ def _expiries(rows: Sequence[ExpirySummary]) -> dict[str, Any]:
         "expiry_forward_source": [row.forward_source for row in rows],
         "expiry_contracts": [row.contracts for row in rows],
         "expiry_used": [row.used for row in rows],
-        "expiry_net_gex": _column(rows, "net_gex"),
-        "expiry_gross_gex": _column(rows, "gross_gex"),
-        **{f"expiry_{name}": _column(rows, name) for name in floats},
+        "expiry_forward": _column(rows, "forward"),
+        **{f"expiry_{name}": _column(rows, name).astype(np.float32) for name in floats},
     }
 
 
@@ -224,7 +222,9 @@ def _greeks(snapshot: Snapshot) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in GREEKS:
         kept, values = np.full(len(table.strike), np.nan, np.float32), getattr(table, name)[near]
-        kept[near] = _rounded(values, _part(float(np.nanmax(np.abs(values), initial=0.0)), GREEK_RESOLUTION))
+        kept[near] = _rounded(
+            values, _part(float(np.fmax.reduce(np.abs(values), initial=0.0)), GREEK_RESOLUTION)
+        )
         found[f"strike_{name}"] = kept
         found[f"expiry_{name}"] = _significant(_column(totals, name))
     return found
@@ -239,8 +239,7 @@ def _nearest(strikes: F64, spot: float | None, count: int) -> slice:
 
 
 def _column(rows: Sequence[ExpirySummary | GreekTotals], name: str) -> F64:
-    found: list[Any] = [getattr(row, name) for row in rows]
-    return np.array([math.nan if value is None else value for value in found], np.float64)
+    return np.array([getattr(row, name) for row in rows], np.float64)  # None becomes NaN
 
 
 def _step(snapshot: Snapshot, resolution: float = RESOLUTION) -> float:
