@@ -94,12 +94,20 @@ def _around_the_money(book: Book, wanted: NDArray[np.bool_], spot: float, count:
 
 
 class ChainPage:
-    """The columns of one answer, taken at one instant, so that writing them out can happen in another thread."""
+    """The columns of one answer, taken at one instant, so that writing them out can happen in another thread.
 
-    def __init__(self, market: Market, book: Book, query: ChainQuery, at: Instant) -> None:
+    Args:
+        most: how many contracts it may hold, None for all: a fault cuts it short.
+    """
+
+    def __init__(
+        self, market: Market, book: Book, query: ChainQuery, at: Instant, most: int | None = None
+    ) -> None:
         book.advance(at.market_ms)
         self._book, self._query, self._at = book, query, at
-        self.rows = choose(book, query, at.market_ms, market.listed_share)
+        chosen = choose(book, query, at.market_ms, market.listed_share)
+        self.rows = chosen[:most]
+        self._truncated = len(self.rows) < len(chosen)
         known = at.greeks_known and not market.no_greeks
         greeks = book.greeks(self.rows, at.market_ms, known, query.assumptions)
         self._columns = {**book.quotes(self.rows, at.market_ms, at.phase), **greeks}
@@ -135,7 +143,8 @@ class ChainPage:
             "underlyingPrice": spot if some else 0.0, "volatility": 29.0 if some else 0.0, "daysToExpiration": 0.0,
             "dividendYield": round(100 * profile.dividend, 3), "numberOfContracts": len(self.rows),
             "assetMainType": "INDEX" if profile.cash_settled else "EQUITY",
-            "assetSubType": {"INDEX": "", "ETF": "ETF", "EQUITY": "COE"}[profile.kind], "isChainTruncated": False,
+            "assetSubType": {"INDEX": "", "ETF": "ETF", "EQUITY": "COE"}[profile.kind],
+            "isChainTruncated": self._truncated,
             "ethOptionEligible": profile.symbol in ("SPX", "XSP", "VIX"), "hasBinaryOptions": False,
         }  # fmt: skip
 

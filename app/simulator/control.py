@@ -90,6 +90,10 @@ class Control:
         """List only this part of each chain over REST, 0..1: 0.5 halves it."""
         self.set(listed_share=share)
 
+    def truncate(self, contracts: int | None, path: str = "") -> None:
+        """Cut every chain whose request contains `path` short to this many contracts; None ends it."""
+        self.set(truncate=None if contracts is None else {"contracts": contracts, "path": path})
+
     def set_clock(self, instant: datetime) -> None:
         """Set the simulated clock."""
         self.set(clock=instant.isoformat())

@@ -28,8 +28,21 @@ class StatusFault:
 
 
 @dataclass(slots=True)
+class TruncateFault:
+    """Cut chains short, and say so: `isChainTruncated`.
+
+    Attributes:
+        contracts: how many an answer holds at most.
+        path: only requests whose path or query contains this text.
+    """
+
+    contracts: int
+    path: str = ""
+
+
+@dataclass(slots=True)
 class Faults:
-    """Faults that last until they are taken back. `silent`, `half_open` and `slow_s` are the stream's.
+    """Faults that last until they are taken back. `silent`, `half_open` and `stream_delay_s` are the stream's.
 
     Attributes:
         silent: the stream sends nothing any more; pings are still answered.
@@ -40,6 +53,7 @@ class Faults:
         double_answer: a second response, code 24, follows the code 19 of a symbol limit.
         no_greeks: all volatilities and greeks are -999.
         listed_share: the part of each chain that REST lists.
+        truncate: see TruncateFault; None for none.
         status: see StatusFault; None for none.
     """
 
@@ -51,6 +65,7 @@ class Faults:
     double_answer: bool = False
     no_greeks: bool = False
     listed_share: float = 1.0
+    truncate: TruncateFault | None = None
     status: StatusFault | None = None
 
     def change(self, given: dict[str, Any]) -> None:
@@ -67,6 +82,11 @@ class Faults:
         if fault.count > 0:
             fault.count -= 1
         return fault.status
+
+    def most_contracts(self, path: str) -> int | None:
+        """How many contracts the answer to this request may hold; None for all."""
+        fault = self.truncate
+        return None if fault is None or fault.path not in path else fault.contracts
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -119,6 +139,8 @@ def _plain(value: Any) -> Any:
 def _checked(name: str, value: Any) -> Any:
     if name == "status":
         return _status(value)
+    if name == "truncate":
+        return _truncate(value)
     current = getattr(Faults(), name, None)
     if current is None:
         raise DataError(f"no such fault: {name!r}; there are {', '.join(NAMES)} and the actions")
@@ -145,4 +167,18 @@ def _status(value: Any) -> StatusFault | None:
         raise DataError(
             f"status is one of {', '.join(map(str, STATUSES))}, path a text, count a whole number"
         )
+    return fault
+
+
+def _truncate(value: Any) -> TruncateFault | None:
+    if value is None:
+        return None
+    given = value if isinstance(value, dict) else {"contracts": value}
+    try:
+        fault = TruncateFault(**given)
+    except TypeError as error:
+        raise DataError("truncate is a number of contracts, or {contracts, path}") from error
+    whole = isinstance(fault.contracts, int) and not isinstance(fault.contracts, bool)
+    if not whole or fault.contracts < 0 or not isinstance(fault.path, str):
+        raise DataError("contracts is a whole number from 0, path a text")
     return fault

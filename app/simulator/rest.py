@@ -89,7 +89,9 @@ class Rest:
         query = ChainQuery.read(request.query, today)
         book = self._shared.market.book(self._underlying(query.symbol))
         assert book is not None  # noqa: S101 - _underlying has refused what isn't traded
-        page = chains.ChainPage(self._shared.market, book, query, self._shared.market.instant(book.profile))
+        at = self._shared.market.instant(book.profile)
+        most = self._shared.faults.most_contracts(request.path_qs)
+        page = chains.ChainPage(self._shared.market, book, query, at, most)
         limit = self._shared.options.body_limit
         body = b"" if chains.too_big(len(page.rows), limit) else await asyncio.to_thread(page.json)
         if not body or len(body) > limit:

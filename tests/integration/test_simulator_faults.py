@@ -207,12 +207,27 @@ def test_the_chain_can_lose_half_of_its_contracts(broker: Broker, control: Contr
     assert broker.chain("AAPL")["numberOfContracts"] == whole
 
 
+def test_a_chain_can_be_cut_short_and_says_so(broker: Broker, control: Control) -> None:
+    whole = broker.chain("AAPL")
+    control.truncate(100, path="contractType=CALL")
+    assert broker.chain("AAPL")["numberOfContracts"] == whole["numberOfContracts"]
+    cut = broker.chain("AAPL", contractType="CALL")
+    assert cut["isChainTruncated"] is True
+    assert cut["numberOfContracts"] == len(contracts(cut)) == 100
+    assert broker.chain("AAPL", contractType="CALL", strikeCount=1)["isChainTruncated"] is False, (
+        "it has fewer"
+    )
+    control.clear()
+    assert broker.chain("AAPL", contractType="CALL")["isChainTruncated"] is whole["isChainTruncated"] is False
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"no_such_fault": True}, {"silent": "yes"}, {"delay_s": -1}, {"listed_share": 2}, {"status": 299},
         {"cut": "gently"}, {"expire": "all"}, {"spot_jump": {"SPY": "up"}}, {"spot_jump": {"!": 1}}, {"clock": "noon"},
-        {"malformed": 0}, {"status": {"status": 500, "path": 3}}, {"silent": True, "cut": "no"},
+        {"malformed": 0}, {"status": {"status": 500, "path": 3}}, {"silent": True, "cut": "no"}, {"truncate": -1},
+        {"truncate": True}, {"truncate": {"contracts": 5, "count": 1}}, {"truncate": {"contracts": 5, "path": 3}},
     ],
 )  # fmt: skip
 def test_a_wrong_switch_is_refused_and_changes_nothing(control: Control, wrong: dict[str, object]) -> None:
