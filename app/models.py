@@ -271,7 +271,7 @@ class Quality(Model):
         None, description="argument, chain, parity, setting, or none (0 was used)"
     )
     missing_expiries: int = Field(
-        0, description="Listed dates not read yet: while there are any, no total or level is whole"
+        0, description="Chosen dates that are listed but not read yet: with any, no total or level is whole"
     )
 
 

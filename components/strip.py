@@ -24,7 +24,7 @@ def times(facts: Facts) -> dict[str, Any]:
         "session": chain.session,
         "source": chain.source,
         "delayed": chain.delayed,
-        "missing": chain.missing_expiries,
+        "missing": facts.snapshot.quality.missing_expiries,
         "stale": facts.stale,
         "error": facts.error,
     }

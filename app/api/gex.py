@@ -77,7 +77,8 @@ def result(symbol: str, query: GexQuery) -> Result:
 
 def _require_expiries(found: Result, query: GexQuery) -> None:
     """Refuse dates that the chain doesn't have: an empty sum would look like an answer."""
-    known = {row.expiry for row in found.snapshot.expiries}
+    listed = found.loaded.chain.missing_dates  # of these the answer says that they have not been read
+    known = {row.expiry for row in found.snapshot.expiries} | set(listed)
     missing = [day.isoformat() for day in query.params().expiries if day not in known]
     if missing:
         raise ApiError(

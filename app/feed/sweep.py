@@ -219,7 +219,7 @@ class Sweeper:
             self._journal.listed(symbol, kept, self._now_ms())
             swept.book.keep_expiries(kept)
         if swept.ready:  # else the first window tells
-            swept.book.missing_expiries = swept.missing
+            swept.book.set_missing(swept.missing)
         return True
 
     def _near_first(self, swept: Swept) -> list[Window]:
@@ -312,7 +312,7 @@ class Sweeper:
             swept.book.merge(unsettled, window.first, window.last)
         if not is_cut(document):
             swept.read(window.dates, now_ms)
-        swept.book.missing_expiries = swept.missing
+        swept.book.set_missing(swept.missing)
 
     # --- waiting ----------------------------------------------------------------------------------
 

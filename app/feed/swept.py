@@ -58,9 +58,9 @@ class Swept:
         return min(self.read_ms.values(), default=None)
 
     @property
-    def missing(self) -> int:
+    def missing(self) -> set[date]:
         """Listed dates whose contracts nobody has read."""
-        return len(self.dates - self.read_ms.keys() - self.inherited)
+        return self.dates - self.read_ms.keys() - self.inherited
 
     def read(self, dates: Iterable[date], now_ms: int) -> None:
         """These dates were read just now."""

@@ -12,6 +12,7 @@ from app.gex import node_kernels, series_kernels
 from app.gex.exposure import Legs
 from app.gex.params import Params
 from app.gex.quotes import plain
+from app.gex.selection import count_missing
 from app.gex.snapshot import Levels, QualityCounts
 from app.gex.sums import REASONS, Sums
 from app.gex.surface import CARRY, FORWARD_SOURCES, RATE, Surface
@@ -39,6 +40,7 @@ def quality_of(surface: Surface, params: Params, chosen: Bools, legs: Legs, sums
     excluded = _excluded(surface, chosen, sums)
     whole, part = sums.held.tolist()
     coverage = part / whole if whole > 0 else None
+    missing = count_missing(surface, params)
     series = series_kernels.count_series(
         chosen, surface.alive, surface.layout.adjusted, surface.forward_source
     )
@@ -46,20 +48,20 @@ def quality_of(surface: Surface, params: Params, chosen: Bools, legs: Legs, sums
         contracts=used + sum(excluded.values()),
         used=used,
         open_interest_coverage=coverage,
-        confidence=_confidence(surface, coverage, legs),
+        confidence=None if missing else _confidence(surface, coverage, legs),
         fallbacks=_fallbacks(series, sums),
         excluded=excluded,
-        warnings=tuple(_warnings(surface, params, series, coverage, told=_is_told(sums))),
+        warnings=tuple(_warnings(surface, params, series, coverage, missing, told=_is_told(sums))),
         rate=surface.rate if surface.rate_source != "none" else None,
         rate_source=surface.rate_source,
-        missing_expiries=surface.chain.missing_expiries,
+        missing_expiries=missing,
     )
 
 
 def comparable(levels: Levels, quality: QualityCounts) -> Levels:
     """The levels as far as they can be held against those of another time: what moves them must not be what is missing.
 
-    None are of a chain read in part; of one that is hardly quoted, as in the first moments of a session, only max pain is,
+    None are of dates read in part; of one that is hardly quoted, as in the first moments of a session, only max pain is,
     which needs no quote.
     """
     if quality.missing_expiries:
@@ -97,11 +99,8 @@ def _fallbacks(series: tuple[int, int, int, int], sums: Sums) -> dict[str, int]:
 def _confidence(surface: Surface, coverage: float | None, legs: Legs) -> float | None:
     """Coverage times the gamma-weighted means of four trusts: volatility source, forward source, spread, quote age.
 
-    None while expiries of the chain are missing: what a part tells of the whole is not known.
     Outside the session the chain's newest quote counts as now: a closing quote isn't stale at the weekend.
     """
-    if surface.chain.missing_expiries:
-        return None
     layout, quote_ms = surface.layout, surface.chain.quotes.quote_ms
     now = surface.chain.as_of_ms if surface.chain.session == "open" else int(quote_ms.max(initial=0))
     trusts = np.empty(4)
@@ -131,11 +130,18 @@ def _is_told(sums: Sums) -> bool:
     return bool(np.isfinite(sums.strikes[:, 1]).any())
 
 
+def _is_cut(surface: Surface, missing: int) -> bool:
+    """Whether the source cut the chosen dates short: a feed's are missing then; of a file it may be any."""
+    chain = surface.chain
+    return "truncated" in chain.rejected and (missing > 0 or not chain.missing_expiries)
+
+
 def _warnings(
     surface: Surface,
     params: Params,
     series: tuple[int, int, int, int],
     coverage: float | None,
+    missing: int,
     *,
     told: bool,
 ) -> list[str]:
@@ -143,11 +149,8 @@ def _warnings(
     without = carried + by_rate
     checks = [
         (not len(surface.chain), "The chain has no contracts."),
-        (
-            surface.chain.missing_expiries > 0,
-            f"{surface.chain.missing_expiries} {_UNREAD}",
-        ),
-        ("truncated" in surface.chain.rejected, "The source cut the chain short: the totals are not whole."),
+        (missing > 0, f"{missing} {_UNREAD}"),
+        (_is_cut(surface, missing), "The source cut the chain short: the totals are not whole."),
         (math.isnan(surface.spot), "The underlying's price is unknown: nothing can be computed."),
         (len(surface.chain) > 0 and not live, "Every chosen contract has settled or none is chosen."),
         (surface.rate_source == "none", "No interest rate is known: 0 was used."),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.gex.params import Bucket, BucketName, Params
 from app.gex.surface import Surface
+from app.market.calendar import settle_ms
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -22,14 +23,34 @@ _MONTH = timedelta(days=31)
 
 
 def chosen_dates(surface: Surface, params: Params) -> frozenset[date]:
-    """The expiry dates that the filter lets in, settled ones too unless a bucket leaves them out."""
-    dates = surface.layout.dates
+    """The chain's expiry dates that the filter lets in, settled ones too unless a bucket leaves them out."""
+    return _let_in(surface, params) & frozenset(surface.layout.dates)
+
+
+def count_missing(surface: Surface, params: Params) -> int:
+    """How many listed dates the filter lets in whose contracts have not been read: the result is whole when it is 0."""
+    chain = surface.chain
+    if not chain.missing_expiries:
+        return 0
+    if len(chain.missing_dates) < chain.missing_expiries:  # nobody knows which: it may be any
+        return chain.missing_expiries
+    return len(_let_in(surface, params) & _missing(surface))
+
+
+def _let_in(surface: Surface, params: Params) -> frozenset[date]:
+    """The listed dates that the filter lets in, read or not: the nearest may be one that has not been read."""
     if params.expiries:
-        return frozenset(params.expiries) & frozenset(dates)
+        return frozenset(params.expiries)
     if params.bucket == "all":
-        return frozenset(dates)
+        return frozenset(surface.layout.dates) | _missing(surface)
     live = {s.expiry for s, alive in zip(surface.layout.series, surface.alive, strict=True) if alive}
-    return bucket_dates(params.bucket, surface.today, live)
+    return bucket_dates(params.bucket, surface.today, live | _missing(surface))
+
+
+def _missing(surface: Surface) -> frozenset[date]:
+    """The listed dates that have not been read, without what has settled meanwhile."""
+    now_ms = surface.chain.as_of_ms
+    return frozenset(day for day in surface.chain.missing_dates if settle_ms(day, "P") > now_ms)
 
 
 def bucket_dates(bucket: Bucket, today: date, live: Collection[date]) -> frozenset[date]:

@@ -149,7 +149,8 @@ class QualityCounts:
         fallbacks: contracts whose volatility isn't from their strike's own out-of-the-money quote (other_leg, interpolated,
             vendor, extrapolated), and series whose forward isn't from parity (forward_carry, forward_rate).
         rate: discount rate per year; rate_source: argument, chain, parity, setting, or none (0 was used).
-        missing_expiries: listed dates of the chain that have not been read: while there are any, no total or level is whole.
+        missing_expiries: listed dates among the chosen that have not been read: while there are any, no total or level is
+            whole.
     """
 
     contracts: int
@@ -211,7 +212,7 @@ class Snapshot:
     def regime(self) -> Literal["long", "short"] | None:
         """The sign of the dealers' gamma at spot.
 
-        None where it is unknown or nothing, while dates of the chain are missing, and where the convention takes no side.
+        None where it is unknown or nothing, while chosen dates are missing, and where the convention takes no side.
         """
         net = self.levels.net_gex
         if not net or self.quality.missing_expiries or self.params.side == "long":

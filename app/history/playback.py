@@ -87,7 +87,10 @@ class Player:
         book = self._book(mark["symbol"])
         book.drop_settled(at_ms)
         book.set_session(mark["session"])
-        book.missing_expiries = mark["missing"]
+        dates = map(
+            date.fromisoformat, mark.get("missing_dates", ())
+        )  # absent from an earlier version's tape
+        book.set_missing(list(dates), mark["missing"])
         return book.snapshot(at_ms)
 
 

@@ -71,6 +71,7 @@ class Tape(Journal):
 
     def mark(self, chain: Chain) -> None:
         told = {"symbol": chain.symbol, "session": chain.session, "missing": chain.missing_expiries}
+        told["missing_dates"] = chain.missing_dates
         self._write(chain.as_of_ms, b'"mark":' + orjson.dumps(told))
 
     def close(self) -> None:

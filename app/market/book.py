@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
 from datetime import date
 from typing import Any, NamedTuple
@@ -47,6 +47,7 @@ class Book:
     Attributes:
         dirty: something changed since the last snapshot.
         session: whether its market is open.
+        missing_expiries, missing_dates: as the chain's.
     """
 
     def __init__(self, symbol: str, *, source: Source = "schwab") -> None:
@@ -54,6 +55,7 @@ class Book:
         self.source: Source = source
         self.session: Session = "unknown"
         self.missing_expiries = 0
+        self.missing_dates: tuple[date, ...] = ()
         self.dirty = False
         self._lock = threading.RLock()
         self._spot, self._spot_ms = math.nan, 0
@@ -218,6 +220,14 @@ class Book:
         if session != self.session:
             self.session, self.dirty = session, True
 
+    def set_missing(self, dates: Collection[date], count: int | None = None) -> None:
+        """These listed dates have not been read; `count` is how many where nobody knows which."""
+        missing = len(dates) if count is None else count, tuple(sorted(dates))
+        with self._lock:
+            if missing != (self.missing_expiries, self.missing_dates):
+                self.missing_expiries, self.missing_dates = missing
+                self.dirty = True
+
     def _keep(self, keep: NDArray[np.bool_]) -> int:
         gone = int((~keep).sum())
         if gone:
@@ -251,6 +261,7 @@ class Book:
                 delayed=self._delayed,
                 underlying=self._underlying,
                 missing_expiries=self.missing_expiries,
+                missing_dates=self.missing_dates,
                 rejected=dict(sum(map(Counter, self._rejected.values()), Counter[str]())),
             )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
@@ -180,8 +181,9 @@ class Chain:
         session: whether the options market is open.
         source: who says all this.
         delayed: True when the vendor marks its quotes as delayed.
-        missing_expiries: listed expiry dates whose contracts have not been read yet: no sum over the chain is whole
-            while this isn't 0.
+        missing_expiries: how many listed expiry dates have contracts that have not been read yet: no sum over the chain is
+            whole while this isn't 0.
+        missing_dates: which ones, ascending; empty where only their number is known.
         rejected: contracts of the source that could not be read, counted by reason.
     """
 
@@ -198,6 +200,7 @@ class Chain:
     delayed: bool = False
     underlying: Underlying = field(default_factory=lambda: Underlying(symbol=""))
     missing_expiries: int = 0
+    missing_dates: tuple[date, ...] = ()
     rejected: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def encode_quotes(chain: Chain) -> bytes:
     header |= {name: _or_none(getattr(chain, name)) for name in _FLOAT_FIELDS}
     header["underlying"] = asdict(chain.underlying)
     header["rejected"] = chain.rejected
+    header["missing_dates"] = chain.missing_dates
     return _pack(header, chain.quotes, QUOTE_COLUMNS)
 
 
@@ -57,6 +59,8 @@ def decode_quotes(data: bytes, contracts: Contracts) -> Chain:
         fields: dict[str, Any] = {name: header[name] for name in _PLAIN_FIELDS}
         fields |= {name: _or_nan(header[name]) for name in _FLOAT_FIELDS}
         fields["rejected"] = {str(reason): int(n) for reason, n in header.get("rejected", {}).items()}
+        # absent from what an earlier version wrote: then only their number is known
+        fields["missing_dates"] = tuple(map(date.fromisoformat, header.get("missing_dates", ())))
         return Chain(
             contracts=contracts, quotes=quotes, underlying=Underlying(**header["underlying"]), **fields
         )

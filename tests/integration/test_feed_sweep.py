@@ -15,7 +15,7 @@ import pytest
 
 from app.feed.board import Board
 from app.feed.sweep import Sweeper
-from app.gex import compute
+from app.gex import Params, compute
 from app.market.book import Book
 from app.schwab.rest import Rest, TokenSource
 from app.simulator.control import Control
@@ -134,7 +134,10 @@ def test_a_date_that_stays_cut_short_is_missing(sweep: Sweep, listed: list[date]
         chain = sweep.book.peek(round(sweep.wall() * 1000))
     assert sweep.held(cut) == 20
     assert chain.rejected == {"truncated": 1}
+    assert chain.missing_dates == (cut,)
     assert "The source cut the chain short: the totals are not whole." in compute(chain).quality.warnings
+    today = compute(chain, Params(bucket="0dte")).quality
+    assert (today.missing_expiries, today.warnings) == (0, ()), "nothing of today's is missing"
 
 
 def test_what_an_answer_that_is_cut_short_does_not_name_is_not_gone(sweep: Sweep, listed: list[date]) -> None:

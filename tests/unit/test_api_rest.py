@@ -5,7 +5,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,19 @@ def test_a_chain_read_in_part_says_so_and_takes_no_side(client: FlaskClient, sto
     assert found["quality"]["missing_expiries"] == 3
     assert "3 expiry dates have not been read yet" in found["quality"]["warnings"][0]
     assert (found["regime"], found["quality"]["confidence"]) == (None, None)
+
+
+def test_choices_that_hold_no_missing_date_are_whole(client: FlaskClient, store: Store) -> None:
+    store.publish(CHAIN, 1)
+    truth = client.get("/api/v1/gex/SPX/levels?expiries=0dte").get_json()
+    store.publish(replace(CHAIN, missing_expiries=1, missing_dates=(date(2031, 1, 17),)), 1)
+
+    assert client.get("/api/v1/gex/SPX/levels?expiries=0dte").get_json() == truth
+
+    unread = client.get("/api/v1/gex/SPX?expiries=2031-01-17").get_json()
+    assert (unread["quality"]["missing_expiries"], unread["net_gex"]) == (1, None)
+    assert "not been read yet" in unread["quality"]["warnings"][0]
+    _problem(client.get("/api/v1/gex/SPX?expiries=2031-01-18"), 404)
 
 
 @pytest.mark.parametrize("part", ["", "/levels", "/strikes", "/expiries", "/profile"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +238,16 @@ def test_a_picture_says_how_many_dates_of_the_chain_are_missing(store: MemorySto
     assert picture
     assert picture["missing"] == 3
     assert picture["quality"]["confidence"] is None
+
+
+def test_a_choice_of_dates_that_are_all_read_is_whole(store: MemoryStore, chain: Chain) -> None:
+    store.publish(replace(chain, missing_expiries=1, missing_dates=(date(2031, 1, 17),)), 1)
+    whole, part = ask(store, search="?expiries=0dte").picture, ask(store).picture
+    assert whole
+    assert part
+    assert (whole["missing"], part["missing"]) == (0, 1)
+    assert whole["quality"]["confidence"] is not None
+    assert part["quality"]["confidence"] is None
 
 
 def test_tabs_that_ask_the_same_share_one_picture(store: MemoryStore, chain: Chain) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,15 @@ def test_what_was_read_in_part_at_a_past_minute_is_added_to_nothing(tmp_path: Pa
     assert not shown.get("panels")
     spx, spy = shown["beside"]
     assert (spx["missing"], spy["missing"], spy["levels"]["net_gex"]) == (0, 2, None)
+
+
+def test_a_moment_of_which_dates_are_missing_has_no_total_of_any_choice(tmp_path: Path) -> None:
+    record(tmp_path, [replace(chain_at(5), missing_expiries=1, missing_dates=(date(2031, 1, 17),))])
+    for choice in ("all", "0dte"):
+        shown = Tab(tmp_path).sees(f"?at=2026-10-16T17:05Z&expiries={choice}")
+        assert (shown["missing"], shown["levels"]["net_gex"]) == (1, None)
+        assert "not been read" in shown["error"]
+        assert shown["quality"]["confidence"] is None
 
 
 def test_a_row_of_before_parts_were_told_apart_claims_no_total_either(tmp_path: Path) -> None:

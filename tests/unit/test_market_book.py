@@ -348,9 +348,17 @@ def test_a_new_day_that_a_sweep_tells_of_begins_flow_anew() -> None:
 
 def test_missing_expiries_travel_with_the_chain() -> None:
     book = book_of(CALL)
-    book.missing_expiries = 3
-    assert book.snapshot(NOW).missing_expiries == 3
-    assert replace(book.snapshot(NOW), missing_expiries=0).missing_expiries == 0
+    chain = book.snapshot(NOW)
+    assert (chain.missing_expiries, chain.missing_dates) == (0, ())
+    book.set_missing({LATER, DAY})
+    assert book.dirty
+    chain = book.snapshot(NOW)
+    assert (chain.missing_expiries, chain.missing_dates) == (2, (DAY, LATER))
+    book.set_missing({DAY, LATER})
+    assert not book.dirty, "nothing new was said"
+    book.set_missing((), 2)
+    chain = book.snapshot(NOW)
+    assert (chain.missing_expiries, chain.missing_dates) == (2, ()), "how many, nobody knows which"
 
 
 def test_a_book_goes_on_from_what_another_published() -> None:

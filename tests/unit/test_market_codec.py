@@ -1,7 +1,10 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,6 +64,39 @@ def test_what_could_not_be_read_is_still_counted_behind_the_cache() -> None:
     chain = replace(small_chain([1.0]), rejected={"duplicate": 2})
     again = decode_quotes(encode_quotes(chain), chain.contracts)
     assert again.rejected == {"duplicate": 2}
+
+
+def test_which_dates_are_missing_is_known_behind_the_cache() -> None:
+    days = (date(2026, 10, 19), date(2028, 12, 15))
+    chain = replace(small_chain([1.0]), missing_expiries=2, missing_dates=days)
+    again = decode_quotes(encode_quotes(chain), chain.contracts)
+    assert (again.missing_expiries, again.missing_dates) == (2, days)
+
+
+def with_header(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """Encoded quotes under a changed header."""
+    end = 8 + int.from_bytes(data[4:8], "little")
+    header = orjson.loads(data[8:end])
+    change(header)
+    head = orjson.dumps(header)
+    return data[:4] + len(head).to_bytes(4, "little") + head + data[end:]
+
+
+def test_a_chain_of_the_version_before_tells_only_how_many_dates_are_missing() -> None:
+    chain = replace(small_chain([1.0]), missing_expiries=1, missing_dates=(date(2028, 12, 15),))
+    again = decode_quotes(
+        with_header(encode_quotes(chain), lambda head: head.pop("missing_dates")), chain.contracts
+    )
+    assert (again.missing_expiries, again.missing_dates) == (1, ())
+
+
+@pytest.mark.parametrize("dates", [5, [5], ["soon"], "2028-12-15"])
+def test_missing_dates_that_are_none_are_refused(dates: object) -> None:
+    chain = small_chain([1.0])
+    with pytest.raises(DataError):
+        decode_quotes(
+            with_header(encode_quotes(chain), lambda head: head.update(missing_dates=dates)), chain.contracts
+        )
 
 
 def test_quotes_are_not_read_with_other_contracts() -> None:
