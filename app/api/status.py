@@ -64,7 +64,7 @@ def live() -> Response:
 
 @api.get("/health/ready", responses={200: Ready, 503: Ready}, operation_id="get_ready")
 def ready() -> Response:
-    """Readiness: 200 when cache, feed and every followed chain are there, else 503 with what is missing."""
+    """Readiness: 200 when cache, feed and every followed chain are there, however old, else 503 with what is missing."""
     parts = _told(context(), _parts(context()))
     missing = _missing(parts)
     if missing:

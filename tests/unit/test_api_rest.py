@@ -5,7 +5,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from app.cache.base import Store
 from app.document import to_document
 from app.errors import CacheError
 from app.gex import Params, compute
-from app.market.calendar import from_ms
+from app.market.calendar import from_ms, to_ms
 from app.models import GEXCalculation
 from tests.chains import synthetic
+from tests.feeding import report
 from tests.webserver import make_server
 
 CHAIN = synthetic()[0]
@@ -336,6 +337,21 @@ def test_without_redis_the_process_lives_and_says_what_is_missing(tmp_path: Path
     answer = client.get("/api/v1/gex/SPX")
     _problem(answer, 503)
     assert "Retry-After" in answer.headers
+
+
+def test_the_chain_of_a_closed_market_is_ready_however_old_it_is(tmp_path: Path) -> None:
+    server = make_server(tmp_path, symbols="SPX")
+    with server.app_context():
+        store = context().store
+    client = server.test_client()
+    friday = to_ms(datetime.now(UTC) - timedelta(days=3))
+    store.publish(replace(CHAIN, session="closed", as_of_ms=friday, spot_ms=friday), 1)
+    store.put_status(report("live"), 1)
+    assert client.get("/api/v1/health/ready").status_code == 200
+    store.put_status(report("signed_out"), 1)
+    waiting = client.get("/api/v1/health/ready")
+    assert (waiting.status_code, waiting.get_json()["missing"]) == (503, ["feed"])
+    assert client.get("/api/v1/health/live").status_code == 200
 
 
 def test_a_failure_of_ours_shows_no_traceback(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
