@@ -4,6 +4,7 @@
   const gex = (globalThis.gex ||= {});
   const byId = (id) => document.getElementById(id);
   const REGIME = { short: "Short gamma", long: "Long gamma" };
+  const BY_TRUST = ["live", "closed", "past", "frozen", "delayed", "connecting", "stale", "down"];
   let shown = [];
 
   function part(tag, css, words) {
@@ -17,7 +18,7 @@
   function update(answer) {
     shown = answer.beside || [];
     byId("beside").hidden = !shown.length;
-    byId("beside").replaceChildren(...shown.map(card));
+    byId("beside").replaceChildren(...(answer.sum ? [summed(answer.sum)] : []), ...shown.map(card));
     byId("note").hidden = !answer.note;
     if (byId("note").textContent !== (answer.note || "")) byId("note").textContent = answer.note || "";
     age();
@@ -25,6 +26,7 @@
 
   function card(member) {
     const node = part("article", "member", "");
+    node.dataset.symbol = member.symbol;
     node.toggleAttribute("data-part", Boolean(member.missing));
     const head = part("h2", "", "");
     const link = part("a", "", member.symbol);
@@ -32,6 +34,15 @@
     link.href = `/gex/${encodeURIComponent(member.symbol.replace("/", "."))}${then}`;
     head.append(link, part("span", "state", ""));
     node.append(head, ...(member.why ? [part("p", "why", member.why)] : figures(member)));
+    return node;
+  }
+
+  /** All members together; as fresh as the one that can be trusted least. */
+  function summed(sum) {
+    const node = part("article", "member sum", "");
+    const head = part("h2", "", "");
+    head.append(part("span", "", sum.symbol), part("span", "state", ""));
+    node.append(head, ...figures(sum));
     return node;
   }
 
@@ -56,17 +67,22 @@
 
   /** The state and age of each; they grow by themselves. */
   function age() {
-    const cards = byId("beside")?.children || [];
-    shown.forEach((member, i) => {
-      const node = cards[i]?.querySelector(".state");
-      if (!node || member.why) return;
-      const verdict = gex.live.judge(member);
-      cards[i].dataset.state = verdict.state;
-      const old = verdict.since && verdict.state !== "closed" ? ` ${gex.format.span(gex.live.now() - verdict.since)}` : "";
-      const words = `${verdict.word}${old}`;
-      if (node.textContent !== words) node.textContent = words;
-      node.title = verdict.why;
-    });
+    const told = shown.filter((member) => !member.why);
+    const verdicts = told.map(gex.live.judge);
+    told.forEach((member, i) => tell(byId("beside").querySelector(`[data-symbol="${CSS.escape(member.symbol)}"]`), verdicts[i]));
+    tell(byId("beside")?.querySelector(".sum"), verdicts.reduce(worse, null));
+  }
+
+  const worse = (one, other) => (!one || BY_TRUST.indexOf(other.state) > BY_TRUST.indexOf(one.state) ? other : one);
+
+  function tell(node, verdict) {
+    const place = node?.querySelector(".state");
+    if (!place || !verdict) return;
+    node.dataset.state = verdict.state;
+    const old = verdict.since && verdict.state !== "closed" ? ` ${gex.format.span(gex.live.now() - verdict.since)}` : "";
+    const words = `${verdict.word}${old}`;
+    if (place.textContent !== words) place.textContent = words;
+    place.title = verdict.why;
   }
 
   if (typeof document !== "undefined") document.addEventListener("gex:second", age);

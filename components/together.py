@@ -106,14 +106,15 @@ def together(members: Sequence[Member], crop: Crop | None) -> Parts | None:
     strikes |= {"call_gex": typed(found.call_gex[rows]), "put_gex": typed(found.put_gex[rows])}
     strikes |= {name: typed(values[rows]) for name, values in found.counts.items()}
     ladder = figures.ladder(found.strike[rows], found.call_gex[rows], found.put_gex[rows], scale, show="net")
-    curves = _profile(found, base, wanted)
+    curves, marks = _profile(found, base, wanted), _marks(found, base)
     parts: Parts = {
         "panels": [panel("ladder", heading, "x", 60), *curves["panels"]],
         "traces": [*ladder, *curves["traces"]],
         "strikes": strikes,
         "columns": "strikes",
-        "marks": _marks(found, base),
+        "marks": marks,
         "note": _note(told),
+        "sum": {"symbol": names, "levels": _levels(found, members[0], marks["flip"])},
     }
     cards = beside(members)
     return parts | {"beside": cards["beside"], "summary": _summary(found, names, cards["summary"])}
@@ -218,6 +219,14 @@ def _profile(found: Sum, base: Snapshot, crop: Crop) -> dict[str, list[Any]]:
             figures.bucket(look, symbol, *smooth(found.profile_spot[near], curve[near] / scale.divisor))
         )
     return {"panels": [made], "traces": traces}
+
+
+def _levels(found: Sum, first: Member, flip: float | None) -> dict[str, Any]:
+    """What the sum's card says: the first one's price, and what is of all."""
+    net, sided = found.net_gex, first.snapshot is not None and first.snapshot.params.side != "long"
+    regime = ("long" if net > 0 else "short") if net and sided else None
+    price = {name: first.card["levels"][name] for name in ("spot", "change_share")}
+    return price | {"flip": flip, "net_gex": net, "regime": regime}
 
 
 def _note(told: list[Snapshot]) -> str:

@@ -67,6 +67,12 @@ def test_symbols_stand_beside_each_other_and_are_added_up(page: Page) -> None:
     page.click("Added up")
     eventually(lambda: "ratio of the spots" in page.text("#note"), 10)
     eventually(lambda: page.run(TITLES) == ["SPX + SPY", "Profile G(S) of all"], 10)
+    summed, *each = page.browser.find_elements("#beside .member")
+    net = page.run("return gex.format.dollars(gex.live.tab.answer.sum.levels.net_gex, true)")
+    assert summed.text.startswith("SPX + SPY")
+    assert net.replace("\xa0", " ") in summed.text
+    assert [card.text.split()[0] for card in each] == ["SPX", "SPY"]
+    eventually(lambda: {card.get_attribute("data-state") for card in (summed, *each)} == {"live"}, 10)
     assert page.errors() == []
 
 

@@ -235,6 +235,22 @@ def test_only_one_index_s_underlyings_are_added_up(chain: Chain) -> None:
     assert {trace["xaxis"] for trace in summed["traces"]} == {panel["axis"] for panel in summed["panels"]}
 
 
+@pytest.mark.parametrize("side", ["naive", "inverted", "long"])
+def test_the_card_of_a_sum_says_what_all_of_it_is(chain: Chain, side: str) -> None:
+    state = PageState.from_query(f"?join=together&side={side}")
+    members = [Member.of(facts_of(one, state.params)) for one in (chain, fund(chain, "SPY", 0.1))]
+    sent = compared(members, state, None)
+    one, other = (member.snapshot.levels.net_gex for member in members if member.snapshot)
+    assert one is not None
+    assert other is not None
+    levels = sent["sum"]["levels"]
+    assert sent["sum"]["symbol"] == "SPX + SPY"
+    assert levels["net_gex"] == pytest.approx(one + other)
+    assert levels["regime"] == (None if side == "long" else "long" if one + other > 0 else "short")
+    assert (levels["spot"], levels["flip"]) == (chain.spot, sent["marks"]["flip"])
+    assert "sum" not in compared(members, PageState.from_query("?join=apart"), None)
+
+
 def test_what_is_read_in_part_is_added_to_nothing_and_takes_no_side(chain: Chain) -> None:
     spx = Member.of(facts_of(chain))
     spy = Member.of(facts_of(replace(fund(chain, "SPY", 0.1), missing_expiries=2)))
