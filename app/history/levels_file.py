@@ -6,9 +6,12 @@ import csv
 import io
 import math
 from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+
+from app.market.calendar import EXCHANGE_TZ, close_time
 
 COLUMNS = (
     "day", "symbol", "as_of", "spot", "flip", "flip_low", "flip_high", "call_wall", "put_wall", "absolute_gamma_strike",
@@ -29,6 +32,9 @@ _COLOURS = {
     "max_pain": "color.gray",
 }
 
+# Rows this near the close are the closing ones: the last may be some minutes old, and index options trade on until 16:15.
+_BEFORE_CLOSE, _AFTER_CLOSE = -timedelta(minutes=5), timedelta(minutes=15)
+
 
 def rows_of(symbol: str, days: pa.Table) -> list[dict[str, Any]]:
     """The closing levels of `History.days` by day: one dictionary of COLUMNS each; None is unknown."""
@@ -45,7 +51,10 @@ def to_csv(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def to_line(row: dict[str, Any]) -> str:
-    """`SPX 2026-11-20: Gamma flip, 6685.2, Call wall, 6700`: the levels that are known, for indicators that take a text."""
+    """`SPX 2026-11-20: Gamma flip, 6685.2, Call wall, 6700`: the levels that are known, for indicators that take a text.
+
+    Of a day that isn't over, `SPX 2026-11-20 as of 13:05 ET: ...`.
+    """
     known = [f"{label}, {_price(row[name])}" for name, label in LABELS.items() if row[name] is not None]
     return f"{_title(row)}: {', '.join(known)}"
 
@@ -63,9 +72,17 @@ def to_pine(row: dict[str, Any]) -> str:
 
 
 def _title(row: dict[str, Any]) -> str:
-    """Whose levels these are, and of which day; made-up ones are called so, for a chart elsewhere can't tell."""
+    """Whose levels these are, and of which day; a chart elsewhere can't tell made-up ones, and those not of the close."""
     made_up = " (simulated)" if row["source"] == "simulator" else ""
-    return f"{row['symbol']} {row['day']}{made_up}"
+    return f"{row['symbol']} {row['day']}{_as_of(row)}{made_up}"
+
+
+def _as_of(row: dict[str, Any]) -> str:
+    """` as of 13:05 ET` of a day whose last row isn't of its close, as one that isn't over; else nothing."""
+    last = datetime.fromisoformat(row["as_of"]).astimezone(EXCHANGE_TZ)
+    day = date.fromisoformat(row["day"])
+    close = datetime.combine(day, close_time(day), EXCHANGE_TZ)
+    return "" if _BEFORE_CLOSE <= last - close <= _AFTER_CLOSE else f" as of {last:%H:%M} ET"
 
 
 def _row(symbol: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from app.__main__ import main
 from app.gex import expose, fit
 from app.gex.params import Params
+from app.history.levels_file import COLUMNS, to_line, to_pine
 from app.history.reader import History
 from app.market.calendar import to_ms
 from app.settings import get_settings
@@ -261,8 +262,23 @@ def test_levels_of_a_made_up_market_say_so(tmp_path: Path) -> None:
 
     (row,) = csv.DictReader(io.StringIO(texts["csv"]))
     assert row["source"] == "simulator"
-    assert texts["line"].startswith("SPX 2026-10-16 (simulated): ")
-    assert 'indicator("GEX levels SPX 2026-10-16 (simulated)"' in texts["pine"]
+    assert texts["line"].startswith("SPX 2026-10-16 as of 13:00 ET (simulated): ")
+    assert 'indicator("GEX levels SPX 2026-10-16 as of 13:00 ET (simulated)"' in texts["pine"]
+
+
+@pytest.mark.parametrize(
+    ("last", "title"),
+    [
+        ("2026-10-16T13:30Z", "SPX 2026-10-16 as of 09:30 ET"), ("2026-10-16T19:59Z", "SPX 2026-10-16"),
+        ("2026-10-16T20:14Z", "SPX 2026-10-16"), ("2026-11-27T17:30Z", "SPX 2026-11-27 as of 12:30 ET"),
+        ("2026-11-27T17:59Z", "SPX 2026-11-27"), ("2026-12-01T20:30Z", "SPX 2026-12-01 as of 15:30 ET"),
+        ("2026-10-17T02:00Z", "SPX 2026-10-16 as of 22:00 ET"),
+    ],
+)  # fmt: skip
+def test_levels_that_are_not_of_the_close_say_of_when_they_are(last: str, title: str) -> None:
+    row = dict.fromkeys(COLUMNS) | {"symbol": "SPX", "day": title[4:14], "as_of": last, "flip": 6685.25}
+    assert to_line(row) == f"{title}: Gamma flip, 6685.25"
+    assert f'indicator("GEX levels {title}", overlay = true)' in to_pine(row)
 
 
 def test_importing_a_file_twice_records_it_once(
