@@ -15,7 +15,7 @@ from app.feed.journal import Journal
 from app.feed.leader import Leader
 from app.feed.lease import TTL_S, Lease
 from app.feed.observer import Listeners, Seat
-from app.feed.skew import Skew
+from app.feed.skew import NoSkew, Skew
 from app.market import scatter
 from app.schwab import contents
 from app.schwab.oauth import OAuth
@@ -37,7 +37,7 @@ class Feed:
         listeners: makes those who see what the feed sees, anew for each leadership.
         tape: makes what keeps all that is heard, likewise.
         wall: seconds since the epoch.
-        market: the same where the market lives, which is another time while a tape is replayed.
+        market: the same where the market lives while that is another time, as a replayed tape's.
         clock: monotonic seconds.
     """
 
@@ -62,7 +62,7 @@ class Feed:
         self._listeners = listeners
         self._tape = tape
         self._wall = wall
-        self._market = market or wall
+        self._market = market
         self._clock = clock
         self._lease = Lease(store, ttl_s=lease_s, clock=clock)
         self._contender = Contender(store, self._lease, lease_s, clock=clock)
@@ -109,7 +109,7 @@ class Feed:
             "schwab" if self._oauth.api_url == SCHWAB_API else "simulator",
             self._lease.leader,
             wall=self._wall,
-            skew=Skew(self._market),
+            skew=Skew(self._wall) if self._market is None else NoSkew(self._market),
         )
         leader = Leader(
             self._settings,

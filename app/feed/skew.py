@@ -78,6 +78,13 @@ class Skew:
         return now
 
 
+class NoSkew(Skew):
+    """Of a market that lives by the given clock itself, as a tape's does: how late a frame comes says nothing of clocks."""
+
+    def heard(self, server_ms: int) -> None:
+        """Nothing is learnt."""
+
+
 def _agreed(seen: list[float]) -> float | None:
     """The least of the ascending differences that two more confirm."""
     pairs = zip(seen, seen[_ENOUGH - 1 :], strict=False)

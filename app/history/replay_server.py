@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -27,13 +28,36 @@ _DATA, _TRADER = "/marketdata/v1", "/trader/v1"
 
 
 class TapeConnection(Connection):
-    """A connection that sends the tape's frames to whoever is logged in."""
+    """A connection that sends the tape's frames to whoever is logged in, as far as they were asked for here.
+
+    The taped feed had subscribed to its own keys, and this reader's may be others.
+    """
+
+    async def show(self, frame: dict[str, Any]) -> None:
+        """Send one taped frame; malformed parts of it as they came."""
+        data = frame.get("data")
+        told = [part for part in map(self._asked_for, data) if part] if isinstance(data, list) else data
+        if self.session.logged_in and told:
+            await self.send_text(orjson.dumps({**frame, "data": told}).decode())
+
+    def _asked_for(self, part: Any) -> Any:
+        """The part of a frame's data that this reader's keys are in; None where none is."""
+        content = part.get("content") if isinstance(part, dict) else None
+        if not isinstance(content, list):
+            return part
+        lines = self.session.lines.get(str(part.get("service")))
+        wanted = [one for one in content if _key(one) in lines.keys] if lines else []
+        return {**part, "content": wanted} if wanted else None
 
     async def _tick_for_ever(self) -> None:
         while not self._socket.closed:
             await asyncio.sleep(self._shared.options.open.heartbeat_s)
             if self.session.logged_in:
                 await self._heartbeat()
+
+
+def _key(content: Any) -> str:
+    return str(content.get("key")) if isinstance(content, dict) else ""
 
 
 class Player(Streamer):
@@ -59,10 +83,10 @@ class Player(Streamer):
     async def play(self) -> None:
         """Send what the tape brings, until cancelled."""
         while True:
-            for text in self._stage.play(self._clock() * 1000):
+            for frame in self._stage.play(self._clock() * 1000):
                 for connection in list(self._connections):
-                    if connection.session.logged_in:
-                        await connection.send_text(text)
+                    if isinstance(connection, TapeConnection):
+                        await connection.show(frame)
             await asyncio.sleep(_TICK_S)
 
 
@@ -96,7 +120,8 @@ class TapeRest(Rest):
 
 def create_app(options: Options, stage: Stage, clock: TapeClock) -> web.Application:
     """The application; it plays as long as it runs."""
-    market = Market(options, Clock(options.hours, options.start))
+    # heartbeats and answers are stamped with the tape's time, as its frames are
+    market = Market(options, Clock(options.hours, options.start, clock))
     shared = Shared(options, market, TokenMint(options), Faults(), Counters())
     rest, login = TapeRest(shared, stage, clock), Login(shared)
     player = Player(shared, rest.customer, stage, clock)

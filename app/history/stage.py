@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from app.errors import SymbolError
 from app.history.tape import lines
@@ -74,13 +72,13 @@ class Stage:
             pass
         self._look_ahead(path, start_ms)
 
-    def play(self, until_ms: float) -> Iterator[str]:
+    def play(self, until_ms: float) -> Iterator[dict[str, Any]]:
         """Take in what the tape holds up to a time; the frames of the stream among it."""
         while self._next is not None and self._next["t"] <= until_ms:
             line = self._next
             self._next = next(self._lines, None)
             if "frame" in line:
-                yield orjson.dumps(line["frame"]).decode()
+                yield line["frame"]
             elif "chain" in line:
                 self._of(line["chain"]["symbol"]).take(line["chain"])
             elif "mark" in line:
@@ -147,11 +145,6 @@ class Stage:
 def first_ms(path: Path) -> int:
     """When a tape begins, ms since the epoch. Raises HistoryError."""
     return int(next(lines(path))["t"])
-
-
-def waiting(stage: Stage, clock: Callable[[], float]) -> Iterator[str]:
-    """The frames that have come by now."""
-    yield from stage.play(clock() * 1000)
 
 
 def _series(key: str, strikes: dict[str, Any]) -> set[tuple[str, str, str]]:
