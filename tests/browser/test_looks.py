@@ -64,6 +64,31 @@ def test_no_view_scrolls_sideways_or_lays_words_on_words(tab: Page, desk: Desk, 
         eventually(lambda: not faults(tab), 5, f"{view} at {width} px is without faults")
 
 
+_TOPS = "() => [...document.querySelectorAll('#panels, .cards')].map((node) => node.getBoundingClientRect().top + scrollY)"
+
+
+def test_a_banner_that_comes_and_goes_leaves_the_charts_where_they_are(tab: Page, desk: Desk) -> None:
+    lost = desk.problem("The stream was lost.", "It is being connected again by itself.")
+    desk.publish(session="open")
+    opened(tab, desk, "overview")
+    tab.wait_for_selector("#controls .chip")
+    for width in (390, 1024, 1440):
+        tab.set_viewport_size({"width": width, "height": 915})
+        eventually(lambda: not faults(tab), 10, f"the layout of {width} px has settled")
+        before = tab.evaluate(_TOPS)
+        desk.publish(missing_expiries=7)
+        eventually(lambda: "7 expiry dates" in tab.inner_text("#banner"), 10)
+        assert tab.evaluate(_TOPS) == before
+        desk.report(state="reconnecting", problem=lost)
+        eventually(lambda: "The stream was lost." in tab.inner_text("#banner"), 10)
+        assert tab.evaluate(_TOPS) == before
+        assert faults(tab) == []
+        desk.publish(missing_expiries=0)
+        desk.report()
+        eventually(lambda: tab.is_hidden("#banner"), 10)
+        assert tab.evaluate(_TOPS) == before
+
+
 @pytest.mark.parametrize("path", ["/method", "/differences", "/gex/" + 60 * "A", "/gex/QQQ"])
 def test_pages_of_words_fit_a_phone(tab: Page, desk: Desk, path: str) -> None:
     tab.set_viewport_size({"width": 390, "height": 844})
