@@ -109,7 +109,7 @@ def _naive(symbol: str, row: dict[str, Any], of_all: dict[str, Any], params: Par
         heatmap=_heatmap(of_all, strikes.strike, mapped),
         profile_spot=_profile_spot(row),
         profile_gex=_floats(row["profile_gex"]),
-        quality=_quality(row, of_all),
+        quality=_quality(row),
         provenance=Provenance(
             row["source"],
             row["session"],
@@ -148,16 +148,13 @@ def _profile_spot(row: dict[str, Any]) -> F64:
     return np.empty(0) if low is None else np.geomspace(low, high, len(row["profile_gex"]))
 
 
-def _quality(row: dict[str, Any], of_all: dict[str, Any]) -> QualityCounts:
-    """As the row has it. A moment of which dates are missing was recorded without any sum, whether its own are or not."""
-    same = ("contracts", "used", "open_interest_coverage", "rate", "rate_source")
-    unread = [text for text in of_all["warnings"] or () if unread_in([text])]
+def _quality(row: dict[str, Any]) -> QualityCounts:
+    same = ("contracts", "used", "open_interest_coverage", "confidence", "rate", "rate_source")
     return QualityCounts(
         fallbacks=orjson.loads(row["fallbacks"]),
         excluded=orjson.loads(row["excluded"]),
-        warnings=tuple(dict.fromkeys([*unread, *(row["warnings"] or ())])),
-        missing_expiries=unread_in(unread),
-        confidence=None if unread else row["confidence"],
+        warnings=tuple(row["warnings"] or ()),
+        missing_expiries=unread_in(row["warnings"] or ()),
         **{name: row[name] for name in same},
     )
 

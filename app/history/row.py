@@ -71,8 +71,7 @@ class Origin:
 def batch_of(surface: Surface, whole: Snapshot, origin: Origin) -> pa.RecordBatch:
     """The rows of one moment. `whole` is the surface under default conventions: the row of bucket "all"."""
     snapshots = [whole, *(_of_bucket(surface, bucket) for bucket in BUCKETS if bucket != "all")]
-    if surface.chain.missing_expiries:
-        snapshots = [read_in_part(snapshot) for snapshot in snapshots]
+    snapshots = [read_in_part(one) if one.quality.missing_expiries else one for one in snapshots]
     rows = [_row(surface.chain, snapshot, origin) for snapshot in snapshots]
     made = pa.RecordBatch.from_struct_array(pa.array(rows, _ROW, from_pandas=False))
     return made.replace_schema_metadata(SCHEMA.metadata)
@@ -83,7 +82,7 @@ def _of_bucket(surface: Surface, bucket: Bucket) -> Snapshot:
 
 
 def read_in_part(snapshot: Snapshot) -> Snapshot:
-    """What a chain tells of which some dates have not been read: its series, and cells of its map, but no sum of dates."""
+    """What a choice tells of which some dates have not been read: its series, and cells of its map, but no sum of dates."""
     strike = snapshot.strikes.strike
     return replace(
         snapshot,

@@ -16,7 +16,7 @@ import pytest
 from flask import Flask, g
 
 from app.access.visitor import Visitor
-from app.gex import expose, fit
+from app.gex import Params, expose, fit
 from app.history.files import write
 from app.history.reader import History
 from app.history.schema import EARLIER
@@ -164,13 +164,14 @@ def test_what_was_read_in_part_at_a_past_minute_is_added_to_nothing(tmp_path: Pa
     assert (spx["missing"], spy["missing"], spy["levels"]["net_gex"]) == (0, 2, None)
 
 
-def test_a_moment_of_which_dates_are_missing_has_no_total_of_any_choice(tmp_path: Path) -> None:
+def test_a_moment_of_which_dates_are_missing_is_whole_where_they_are_not_chosen(tmp_path: Path) -> None:
     record(tmp_path, [replace(chain_at(5), missing_expiries=1, missing_dates=(date(2031, 1, 17),))])
-    for choice in ("all", "0dte"):
-        shown = Tab(tmp_path).sees(f"?at=2026-10-16T17:05Z&expiries={choice}")
-        assert (shown["missing"], shown["levels"]["net_gex"]) == (1, None)
-        assert "not been read" in shown["error"]
-        assert shown["quality"]["confidence"] is None
+    part, whole = (Tab(tmp_path).sees(f"?at=2026-10-16T17:05Z&expiries={name}") for name in ("all", "0dte"))
+    assert (part["missing"], part["levels"]["net_gex"], part["quality"]["confidence"]) == (1, None, None)
+    assert "not been read" in part["error"]
+    truth = expose(fit(chain_at(5)), Params(bucket="0dte"))
+    assert (whole["missing"], whole["levels"]["net_gex"]) == (0, truth.levels.net_gex)
+    assert whole["quality"]["confidence"] is not None
 
 
 def test_a_row_of_before_parts_were_told_apart_claims_no_total_either(tmp_path: Path) -> None:
