@@ -39,7 +39,7 @@ I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 # The quote columns that exposures are priced by, and that they are weighed by.
-_PRICES, _COUNTS = {"bid", "ask"}, {"open_interest", "volume", "flow"}
+_QUOTES, _PRICES, _COUNTS = {"bid", "ask"}, {"bid", "ask", "iv"}, {"open_interest", "volume", "flow"}
 # Sums are made afresh after this many updates: each leaves a rounding of 1e-16.
 _FRESH_AFTER = 2000
 # A new grid is laid when spot has left the middle of the old one by this share.
@@ -83,8 +83,8 @@ class Engine:
         return replace(
             self._surface,
             chain=replace(self._surface.chain, spot=self._spot),
-            call=_leg(self._prices.quotes[:, 0]),
-            put=_leg(self._prices.quotes[:, 1]),
+            call=Leg(*self._prices.quotes[0].copy()),
+            put=Leg(*self._prices.quotes[1].copy()),
             forward=self._prices.forward.copy(),
             forward_source=self._prices.forward_source.copy(),
             total_vol=self._prices.x.copy(),
@@ -96,8 +96,9 @@ class Engine:
         for name, values in columns.items():
             getattr(self._quotes, name)[rows] = values
         listed, quotes = self._listed, self._prices.quotes
+        every = not columns.keys() <= _QUOTES
         nodes = update_kernels.take_quotes(
-            np.asarray(rows, np.int64), listed.row_place, listed.bids, listed.asks, quotes
+            np.asarray(rows, np.int64), listed.row_place, listed.bids, listed.asks, every, quotes
         )
         if not columns.keys().isdisjoint(_COUNTS):
             self._recount(nodes)
@@ -256,22 +257,12 @@ def _places(layout: Layout) -> I64:
     return out
 
 
-def _columns(leg: Leg) -> F64:
-    """Bid, ask, mid and offered side by side, shape (m, 4)."""
-    return np.stack([leg.bid, leg.ask, leg.mid, leg.offered], axis=1)
-
-
-def _leg(columns: F64) -> Leg:
-    """The leg again."""
-    return Leg(*np.ascontiguousarray(columns.T))
-
-
 def _prices(surface: Surface) -> Prices:
     """The surface's own, still to be told what quotes say."""
     m = len(surface.total_vol)
     gap, spread, priced, vendor, limit = np.full((5, m), np.nan)
     return Prices(
-        quotes=np.stack([_columns(surface.call), _columns(surface.put)], axis=1),
+        quotes=np.array([[leg.bid, leg.ask, leg.mid, leg.offered] for leg in (surface.call, surface.put)]),
         gap=gap,
         spread=spread,
         parity=np.full(len(surface.forward), np.nan),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gex.jit import inline, kernel
+from app.gex.jit import inline, inner, kernel
 from app.gex.node_kernels import (
     add_series,
     count_reasons,
@@ -95,7 +95,18 @@ def add_nodes(
             counted[k] |= np.uint8(known)
             cells[cell[i]] += net
             cell_seen[cell[i]] |= np.uint8(bits)
-    for k in range(n):
+    _tell_strikes(sums, seen, counted, strikes, greeks)
+    for c in range(cells.size):
+        if cell_seen[c] < _ANY or _unknown(cell_seen[c]):
+            cells[c] = np.nan
+
+
+@inner
+def _tell_strikes(
+    sums: F64, seen: NDArray[np.uint8], counted: NDArray[np.uint8], strikes: F64, greeks: F64
+) -> None:
+    """What `add_nodes` has added up and seen at each strike, shape (k, ...), into its results by strike."""
+    for k in range(sums.shape[0]):
         row, both = sums[k], seen[k, 0] | seen[k, 1]
         for leg in range(2):
             side, known = both >> 2 * leg & 3, counted[k] >> 2 * leg
@@ -108,9 +119,6 @@ def add_nodes(
             greeks[0, k], greeks[1, k] = np.nan, np.nan
         greeks[2, k] = np.nan if _unknown(seen[k, 0]) else row[10]
         greeks[3, k] = np.nan if _unknown(seen[k, 1]) else row[11]
-    for c in range(cells.size):
-        if cell_seen[c] < _ANY or _unknown(cell_seen[c]):
-            cells[c] = np.nan
 
 
 @kernel

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gex.bell_kernels import add_points, new_terms, points_of, spread_points
-from app.gex.jit import inner, kernel
+from app.gex.jit import inline, inner, kernel
 from app.gex.node_kernels import marked, pair_up, usable
 from app.gex.series_kernels import fill_run, fill_series, follow_forwards
 from app.gex.special import INVERSE_SQRT_2_PI, fast_exp
@@ -53,8 +53,7 @@ class Prices(NamedTuple):
     """What quotes tell: usable prices, forwards, shape (s,), and total volatilities, shape (m,).
 
     Attributes:
-        quotes: bid, ask, mid and offered (as of `Leg`) of each node's call and put, shape (m, 2, 4): side by side, since few
-            nodes change at a time, and what is far from the processor comes by 64 bytes.
+        quotes: bid, ask, mid and offered, as of `Leg`, of calls and of puts, shape (2, 4, m).
         gap, spread: C - P and the sum of both spreads.
         parity, carry: the forward that parity gives, and F/S of the one in use.
         priced, priced_source: x as a node's own quotes tell it; vendor, limit: what may stand in (`price_nodes`).
@@ -101,19 +100,36 @@ class Sums(NamedTuple):
 
 
 @kernel
-def take_quotes(rows: I64, row_place: I64, bids: F64, asks: F64, quotes: F64) -> I64:
-    """Read the quotes of these rows of the chain anew, shape (n,); returns the nodes they belong to, ascending.
+def take_quotes(rows: I64, row_place: I64, bids: F64, asks: F64, every: bool, quotes: F64) -> I64:
+    """Read the quotes of these rows of the chain anew, shape (n,); returns the nodes where they differ, ascending.
 
-    Args: as of `Listed` and `Prices`.
+    Args: as of `Listed` and `Prices`; with `every` all nodes that rows belong to are returned.
     """
-    among = np.zeros(quotes.shape[0], np.bool_)
+    among = np.zeros(quotes.shape[2], np.bool_)
     for j in range(rows.size):
         row, place = rows[j], row_place[rows[j]]
         if place >= 0:
-            among[place >> 1] = True
-            quote = quotes[place >> 1, place & 1]
-            quote[0], quote[1], quote[2], quote[3] = usable(bids[row], asks[row])
+            bid, ask, mid, offered = usable(bids[row], asks[row])
+            i, leg = place >> 1, place & 1  # no branch between the legs: nobody can guess which it will be
+            same = (
+                _same(bid, quotes[leg, 0, i])
+                & _same(ask, quotes[leg, 1, i])
+                & _same(offered, quotes[leg, 3, i])
+            )
+            among[i] |= every | (not same)
+            quotes[leg, 0, i], quotes[leg, 1, i], quotes[leg, 2, i], quotes[leg, 3, i] = (
+                bid,
+                ask,
+                mid,
+                offered,
+            )
     return marked(among)
+
+
+@inline
+def _same(a: float, b: float) -> bool:
+    """Whether they are equal, or both unknown."""
+    return (a == b) | ((a != a) & (b != b))
 
 
 @kernel
@@ -125,8 +141,8 @@ def follow(
     Args: spot to step as of `revalue`, `rate` as of `other_forwards`.
     """
     c = listed
-    call, put = p.quotes[:, 0], p.quotes[:, 1]
-    pair_up(nodes, call[:, 0], call[:, 1], call[:, 2], put[:, 0], put[:, 1], put[:, 2], p.gap, p.spread)
+    call, put = p.quotes[0], p.quotes[1]
+    pair_up(nodes, call[0], call[1], call[2], put[0], put[1], put[2], p.gap, p.spread)
     moved = follow_forwards(
         nodes, c.node_series, c.starts, c.strike, p.gap, p.spread, c.years, c.alive, c.adjusted, c.discount, spot, rate,
         p.parity, p.forward, p.forward_source, p.carry,
@@ -134,9 +150,8 @@ def follow(
     stale = np.empty(c.strike.size, np.bool_)
     changed = with_series(nodes, moved, c.starts, stale)
     price_nodes(
-        changed, c.node_series, c.strike, p.forward, c.discount, c.years, c.american, call[:, 2], put[:, 2], call[:, 0],
-        put[:, 0], call[:, 3], put[:, 3], c.call_row, c.put_row, c.iv, True, p.priced, p.priced_source, p.vendor,
-        p.limit,
+        changed, c.node_series, c.strike, p.forward, c.discount, c.years, c.american, call[2], put[2], call[0], put[0],
+        call[3], put[3], c.call_row, c.put_row, c.iv, True, p.priced, p.priced_source, p.vendor, p.limit,
     )  # fmt: skip
     if refill(
         changed, c.starts, c.log_strike, p.vendor, p.limit, p.priced, p.priced_source, p.x, p.source, stale
@@ -234,7 +249,7 @@ def _refill_run(
     before, more = x[lo:hi].copy(), False
     fill_run(lo, hi, start, end, log_strike, vendor, limit, x, source)
     for i in range(lo, hi):
-        same = x[i] == before[i - lo] or (np.isnan(x[i]) and np.isnan(before[i - lo]))
+        same = _same(x[i], before[i - lo])
         more |= not (same or stale[i])
         stale[i] |= not same
     return more
@@ -251,7 +266,7 @@ def revalue(
         unit: 0.01 S per 1 % move, 1 per point.
         log_low, step: the grid of log prices.
     """
-    grown, first = 0.0, 0
+    grown, first, scratch = 0.0, 0, np.empty((5, 2 * nodes.size))
     for s in range(listed.years.size):
         start, end = listed.starts[s], listed.starts[s + 1]
         last = first
@@ -263,7 +278,9 @@ def revalue(
             grown += _revalue_all(start, end, market, log_low, step, listed, p.x, sums, sums.series_points[s])
         elif last > first:
             some = nodes[first:last]
-            grown += _revalue_some(some, market, log_low, step, listed, p.x, sums, sums.series_points[s])
+            grown += _revalue_some(
+                some, market, log_low, step, listed, p.x, sums, scratch, sums.series_points[s]
+            )
         first = last
     _add_series(sums.series_points, sums.points)
     spread_points(sums.points, sums.levels)
@@ -319,13 +336,14 @@ def _replace(shares: F64, each: F64, strike: I64, exposure: F64, by_strike: F64)
 
 @inner
 def _revalue_some(
-    nodes: I64, market: Market, log_low: float, step: float, listed: Listed, x: F64, sums: Sums, points: F64
+    nodes: I64, market: Market, log_low: float, step: float, listed: Listed, x: F64, sums: Sums, scratch: F64,
+    points: F64,
 ) -> float:  # fmt: skip
-    """The same of some nodes of a series: their old bells are taken out."""
+    """The same of some nodes of a series, at most as many as half of `scratch` is wide: their old bells are taken out."""
     log_spot, log_carry, discounted, unit = market
     n, grown = nodes.size, 0.0
-    slope, offset, height = np.empty(2 * n), np.empty(2 * n), np.empty(2 * n)
-    each, top = np.empty(n), np.empty(n)
+    slope, offset, height = scratch[0, : 2 * n], scratch[1, : 2 * n], scratch[2, : 2 * n]
+    each, top = scratch[3, :n], scratch[4, :n]
     for j in range(n):
         i = nodes[j]
         slope[j], offset[j], top[j] = x[i], log_carry - listed.log_strike[i], discounted

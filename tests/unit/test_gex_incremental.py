@@ -68,6 +68,22 @@ def test_after_many_changed_rows_nothing_has_drifted(params: Params) -> None:
     assert_same(engine, chains.requoted(chain, **columns), params)
 
 
+def test_the_vendors_volatility_follows_where_no_quote_tells() -> None:
+    exact, _ = chains.synthetic()
+    dark = np.flatnonzero(exact.contracts.strike <= np.quantile(exact.contracts.strike, 0.2))
+    bid = exact.quotes.bid.copy()
+    bid[dark] = np.nan
+    chain = chains.requoted(exact, bid=bid)
+    engine = Engine(chain)
+    vols = np.full(len(dark), 0.4, np.float32)
+    engine.update(dark, iv=vols)
+    iv = chain.quotes.iv.copy()
+    iv[dark] = vols
+    changed = chains.requoted(chain, iv=iv)
+    assert expose(fit(changed)).levels.net_gex != expose(fit(chain)).levels.net_gex
+    assert_same(engine, changed, Params())
+
+
 def test_spot_alone_moves_exposures_and_leaves_the_profile() -> None:
     chain, _ = chains.synthetic()
     engine = Engine(chain)

@@ -26,15 +26,20 @@ def test_changed_rows_change_the_quotes_of_their_own_legs_alone() -> None:
     rows = rng.integers(0, len(layout.row_node), 90)
     quotes.bid[rows], quotes.ask[rows] = rng.uniform(-1, 9, (2, 90))
     before = kept.copy()
-    nodes = update_kernels.take_quotes(rows, engine._listed.row_place, quotes.bid, quotes.ask, kept)
+    held = engine._listed.row_place, quotes.bid, quotes.ask
+    nodes = update_kernels.take_quotes(rows, *held, True, kept)
     counted = np.array([row for row in rows if int(row) in listed])
     assert 0 < len(counted) < 90
     np.testing.assert_array_equal(nodes, np.unique(layout.row_node[counted]))
+    some = counted[:7]
+    quotes.bid[some[:5]] = quotes.ask[some[:5]] = 3.25
+    nodes = update_kernels.take_quotes(some, *held, False, kept)  # the others say what they said before
+    np.testing.assert_array_equal(nodes, np.unique(layout.row_node[some[:5]]))
     for leg, leg_rows in enumerate((layout.call_row, layout.put_row)):
         whole = leg_of(layout.nodes, leg_rows, quotes)
-        now = np.stack([whole.bid, whole.ask, whole.mid, whole.offered], axis=1)
+        now = [whole.bid, whole.ask, whole.mid, whole.offered]
         touched = np.isin(leg_rows, rows) & (leg_rows >= 0)
-        np.testing.assert_array_equal(kept[:, leg], np.where(touched[:, None], now, before[:, leg]))
+        np.testing.assert_array_equal(kept[leg], np.where(touched, now, before[leg]))
 
 
 def test_what_has_to_follow_is_what_changed_and_all_of_a_moved_series() -> None:
