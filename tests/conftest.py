@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,13 +14,19 @@ from dash.testing.application_runners import BaseDashRunner
 
 from app.cache import Store, open_store
 from app.cache.embedded import EmbeddedRedis
-from tests.support import free_port
+from tests.support import ROOT, free_port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _INSTALL = "apt-get install -y chromium chromium-driver"
 
 # Every process of pytest-xdist would begin at the same port otherwise.
 BaseDashRunner._next_port = free_port()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile once for all processes of pytest-xdist, before they start: each would compile the same by itself."""
+    if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
+        subprocess.run([sys.executable, "-m", "tests.compiled"], cwd=ROOT, check=False)
 
 
 @pytest.fixture(scope="session")
