@@ -2,8 +2,8 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 DEV := .venv-dev/bin/python
-# Three processes, each with a Redis and a simulator of its own: on two cores, since they wait more than they compute.
-PYTEST_ARGS ?= -n 3 --dist worksteal
+# Two processes, each with a Redis and a simulator of its own; one that has nothing left takes tests from the other.
+PYTEST_ARGS ?= -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast check bench bench-ui screenshots bench-api bench-history chaos security install install-dev browser clean

@@ -151,13 +151,14 @@ class Leader:
         """Log out and end the threads. A REST request under way is left to its own time-out."""
         self._over.set()
         self._sweeper.kick()
-        self._observer.close()
+        self._observer.end()  # what it is at ends while the streamer says goodbye
         stream = self._threads["stream"]
         if stream.is_alive():
             stream.join(_GOODBYE_S)
         if stream.is_alive():
             self._link.abort()
             stream.join(1.0)
+        self._observer.close()
         self._board.turn("stopped")
         try:
             self._publisher.heartbeat()

@@ -174,10 +174,14 @@ class Observer:
         if self._listeners:
             self._thread.start()
 
-    def close(self, timeout_s: float = 2.0) -> None:
-        """Stop looking and close the listeners."""
+    def end(self) -> None:
+        """Look no more; returns at once."""
         self._over.set()
         self._called.set()
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Stop looking and close the listeners."""
+        self.end()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         for listener in self._listeners:
