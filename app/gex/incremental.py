@@ -72,7 +72,7 @@ class Engine:
         self._recount(surface.layout.nodes)
         self._pain = self._max_pain()
         self._lay_grid()
-        self._follow(surface.layout.nodes)
+        self.anchor()
 
     @property
     def surface(self) -> Surface:
@@ -96,7 +96,8 @@ class Engine:
         for name, values in columns.items():
             getattr(self._quotes, name)[rows] = values
         listed, quotes = self._listed, self._prices.quotes
-        every = not columns.keys() <= _QUOTES
+        # while spot stands where all forwards were anchored, a quote that says the same changes nothing
+        every = self._spot != self._anchored or not columns.keys() <= _QUOTES
         nodes = update_kernels.take_quotes(
             np.asarray(rows, np.int64), listed.row_place, listed.bids, listed.asks, every, quotes
         )
@@ -125,6 +126,7 @@ class Engine:
 
     def anchor(self) -> None:
         """Give every series the forward of its prices at the present spot."""
+        self._anchored = self._spot
         self._follow(self._surface.layout.nodes)
 
     def strikes(self) -> tuple[F64, F64, F64]:

@@ -108,6 +108,21 @@ def test_anchored_again_it_is_the_chain_at_the_new_spot() -> None:
     assert engine.levels().net_gex == pytest.approx(levels.net_gex, abs=1e-9 * levels.gross_gex)
 
 
+def test_a_quote_that_says_the_same_after_a_move_gives_its_series_the_forward_of_its_prices() -> None:
+    chain, _ = chains.synthetic()
+    spot = chain.spot * 1.002
+    again, anchored = Engine(chain), Engine(chain)
+    for engine in (again, anchored):
+        engine.move(spot)
+    assert again.levels().net_gex != pytest.approx(expose(fit(replace(chain, spot=spot))).levels.net_gex)
+    again.update(np.arange(len(chain)), bid=chain.quotes.bid, ask=chain.quotes.ask)
+    anchored.anchor()
+    levels = expose(fit(replace(chain, spot=spot))).levels
+    assert levels.gross_gex is not None
+    for engine in (again, anchored):
+        assert engine.levels().net_gex == pytest.approx(levels.net_gex, abs=1e-9 * levels.gross_gex)
+
+
 def test_a_spot_that_leaves_the_grids_middle_lays_a_new_grid() -> None:
     chain, _ = chains.synthetic()
     engine = Engine(chain)
