@@ -51,12 +51,7 @@ def count_by_node(rows: I64, column: NDArray[np.float32], *, signed: bool = Fals
 def leg_of(nodes: I64, rows: I64, quotes: Quotes) -> Leg:
     """The contracts of all nodes, which are in these rows of the chain; -1 stands for one that isn't listed."""
     leg = Leg(*np.empty((4, len(rows))))
-    reread(leg, nodes, rows, quotes)
-    return leg
-
-
-def reread(leg: Leg, nodes: I64, rows: I64, quotes: Quotes) -> None:
-    """Quotes of these nodes anew; `rows` are those of all."""
     node_kernels.read_quotes(
         nodes, rows, plain(quotes.bid), plain(quotes.ask), leg.bid, leg.ask, leg.mid, leg.offered
     )
+    return leg
