@@ -26,8 +26,6 @@ def price_nodes(
     iv: NDArray[np.float32],
     series: tuple[F64, F64, F64],
     out: tuple[F64, I8, F64, F64],
-    *,
-    warm: bool = False,
 ) -> None:
     """x of these nodes from their quotes, and what may stand in: see `surface_kernels.price_nodes`.
 
@@ -35,11 +33,11 @@ def price_nodes(
         nodes: which, shape (n,).
         iv: the vendor's volatilities by row of the chain, a fraction per year.
         series: forward, discount and years, shape (s,) each.
-        out: x, source, vendor's x and limit, shape (m,) each, changed at these nodes; with `warm` x is near already.
+        out: x, source, vendor's x and limit, shape (m,) each, changed at these nodes.
     """
     forward, discount, years = series
     x, source, vendor, limit = out
     surface_kernels.price_nodes(
         nodes, layout.node_series, layout.strike, forward, discount, years, layout.american, call.mid, put.mid, call.bid,
-        put.bid, call.offered, put.offered, layout.call_row, layout.put_row, iv, warm, x, source, vendor, limit,
+        put.bid, call.offered, put.offered, layout.call_row, layout.put_row, iv, False, x, source, vendor, limit,
     )  # fmt: skip

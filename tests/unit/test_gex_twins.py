@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gex import Params, fit, node_kernels, rate_kernels, root_kernels, sum_kernels
+from app.gex import Params, fit, node_kernels, rate_kernels, root_kernels, sum_kernels, surface_kernels
 from app.gex.black import otm_total_vol
 from app.gex.exposure import leg_exposures
 from app.gex.greeks import greeks
@@ -149,16 +149,11 @@ def test_nodes_are_priced_by_their_quotes_and_the_rest_told_what_may_stand_in() 
     # some nodes alone, from near values: the same
     again, sources = x * 1.01, np.zeros(m, np.int8)
     some = layout.nodes[::3]
-    price_nodes(
-        some,
-        layout,
-        call,
-        put,
-        chain.quotes.iv,
-        series,
-        (again, sources, vendor.copy(), limit.copy()),
-        warm=True,
-    )
+    surface_kernels.price_nodes(
+        some, layout.node_series, layout.strike, *series, layout.american, call.mid, put.mid, call.bid, put.bid,
+        call.offered, put.offered, layout.call_row, layout.put_row, chain.quotes.iv, True, again, sources,
+        vendor.copy(), limit.copy(),
+    )  # fmt: skip
     np.testing.assert_allclose(again[some], x[some], rtol=1e-9)
     np.testing.assert_array_equal(sources[some], source[some])
     np.testing.assert_array_equal(again[1::3], (x * 1.01)[1::3])
