@@ -85,8 +85,14 @@ class Sweep:
         """Contracts of one date in the book."""
         return int((self.book.contracts.expiry == np.datetime64(day)).sum())
 
-    def until_whole(self) -> None:
-        eventually(lambda: len(self.book) and not self.book.missing_expiries, 10, "every date is read")
+    def until_whole(self, step_s: float = 0.0) -> None:
+        """Wait until every date is read; with a step time goes on meanwhile, as after a failure it has to."""
+
+        def whole() -> bool:
+            self.now += step_s
+            return len(self.book) > 0 and not self.book.missing_expiries
+
+        eventually(whole, 10, "every date is read")
 
     def __enter__(self) -> Sweep:
         self.thread.start()
@@ -160,8 +166,7 @@ def test_a_date_that_is_newly_listed_is_missing_until_it_is_read(sweep: Sweep, l
         sweep.sweeper.kick()
         eventually(lambda: sweep.book.missing_expiries == 1, 10, "though nothing could be read since")
         sweep.control.fail(None)
-        sweep.now += 120
-        sweep.until_whole()
+        sweep.until_whole(step_s=20)
         assert date(2026, 10, 20) in set(sweep.dates) - set(listed)
 
 
